@@ -1,0 +1,140 @@
+//! Certificates and keys in PEM text: do they load, and do they belong together.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use rustls::sign::{CertifiedKey, SigningKey};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::parse_x509_certificate;
+
+/// Why PEM text is not usable. The text itself is never part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PemError {
+    /// No certificate that can be read.
+    #[error("holds no certificate that can be read")]
+    NoCertificate,
+    /// The first certificate of a chain, or a later one, cannot be read.
+    #[error("holds a certificate that cannot be read")]
+    BadCertificate,
+    /// No private key.
+    #[error("holds no private key")]
+    NoKey,
+    /// A private key that needs a passphrase.
+    #[error("holds an encrypted private key")]
+    EncryptedKey,
+    /// A private key of an unknown type or in a broken encoding.
+    #[error("holds a private key that cannot be used")]
+    BadKey,
+    /// Certificate and key are fine but belong to different pairs.
+    #[error("is not the key of the certificate")]
+    Mismatch,
+}
+
+impl PemError {
+    /// Whether the key is to blame rather than the certificate.
+    pub fn is_about_key(self) -> bool {
+        !matches!(self, Self::NoCertificate | Self::BadCertificate)
+    }
+}
+
+/// A certificate chain with its private key, known to match. `Debug` shows no key.
+#[derive(Clone)]
+pub struct Identity {
+    certified: Arc<CertifiedKey>,
+}
+
+impl Identity {
+    /// Loads a chain (the leaf first) and the first private key of `key`: PKCS#1, SEC1 (also after
+    /// an `EC PARAMETERS` block) or PKCS#8.
+    ///
+    /// # Errors
+    /// What is unusable about either, or that they do not match.
+    pub fn load(chain: &str, key: &str) -> Result<Self, PemError> {
+        let chain = certificate_chain(chain)?;
+        let key = signing_key(key)?;
+        let leaf = chain.first().ok_or(PemError::NoCertificate)?;
+        let (_, parsed) = parse_x509_certificate(leaf).map_err(|_| PemError::BadCertificate)?;
+        // Compared here rather than by rustls, which refuses certificates of version 1.
+        let matches = key
+            .public_key()
+            .is_none_or(|public| public.as_ref() == parsed.public_key().raw);
+        if !matches {
+            return Err(PemError::Mismatch);
+        }
+        Ok(Self {
+            certified: Arc::new(CertifiedKey::new(chain, key)),
+        })
+    }
+
+    /// The pair as rustls takes it.
+    pub fn certified_key(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.certified)
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("certificates", &self.certified.cert.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The certificates of a trust bundle. Blocks that are no certificates or cannot be read are
+/// skipped, as Go does.
+///
+/// # Errors
+/// [`PemError::NoCertificate`] when none is left.
+pub fn trust_bundle(pem: &str) -> Result<Vec<CertificateDer<'static>>, PemError> {
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .filter_map(Result::ok)
+        .filter(|certificate| parse_x509_certificate(certificate).is_ok())
+        .collect();
+    if certificates.is_empty() {
+        return Err(PemError::NoCertificate);
+    }
+    Ok(certificates)
+}
+
+/// The attributes of a certificate's subject as (object identifier in dots, text), in the order of
+/// the certificate. Attributes that are no text are left out.
+///
+/// # Errors
+/// [`PemError::BadCertificate`] when the certificate cannot be read.
+pub fn subject(certificate: &CertificateDer<'_>) -> Result<Vec<(String, String)>, PemError> {
+    let (_, parsed) = parse_x509_certificate(certificate).map_err(|_| PemError::BadCertificate)?;
+    Ok(parsed
+        .subject()
+        .iter_attributes()
+        .filter_map(|attribute| {
+            let text = attribute.as_str().ok()?;
+            Some((attribute.attr_type().to_id_string(), text.to_owned()))
+        })
+        .collect())
+}
+
+fn certificate_chain(pem: &str) -> Result<Vec<CertificateDer<'static>>, PemError> {
+    let chain = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| PemError::BadCertificate)?;
+    if chain.is_empty() {
+        return Err(PemError::NoCertificate);
+    }
+    Ok(chain)
+}
+
+fn signing_key(pem: &str) -> Result<Arc<dyn SigningKey>, PemError> {
+    if pem.contains("BEGIN ENCRYPTED PRIVATE KEY") || pem.contains("Proc-Type: 4,ENCRYPTED") {
+        return Err(PemError::EncryptedKey);
+    }
+    let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|error| match error {
+        rustls_pki_types::pem::Error::NoItemsFound => PemError::NoKey,
+        _ => PemError::BadKey,
+    })?;
+    any_supported_type(&key).map_err(|_| PemError::BadKey)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! Listeners: one per worker and port, spread by the kernel (`SO_REUSEPORT`).
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::serve::{Peer, serve};
+use crate::worker::{Accepted, Inbox, Worker};
+
+/// Connections that the kernel queues for one listener; it caps the number itself.
+const BACKLOG: i32 = 4096;
+/// Pause after an error such as running out of file descriptors, in which connections that end make room.
+const BREATHE: Duration = Duration::from_millis(50);
+
+/// Listeners on `port` of all addresses, one for each worker.
+///
+/// # Errors
+/// When the port is taken, also by another process that would share it.
+pub fn listen(port: u16, workers: usize) -> io::Result<Vec<TcpListener>> {
+    // A first listener that shares with nobody: a port that another process shares looks free otherwise.
+    let address = bind(port, Sharing::Refused)?.local_addr()?.as_socket().map_or(port, |address| address.port());
+    (0..workers)
+        .map(|_| {
+            let socket = bind(address, Sharing::Allowed)?;
+            socket.listen(BACKLOG)?;
+            Ok(socket.into())
+        })
+        .collect()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    Refused,
+    Allowed,
+}
+
+/// A socket bound to `port` on IPv6 and IPv4, or on IPv4 alone where the machine has no IPv6.
+fn bind(port: u16, sharing: Sharing) -> io::Result<Socket> {
+    let bind = |address: SocketAddr| -> io::Result<Socket> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(false)?;
+        }
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(sharing == Sharing::Allowed)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        Ok(socket)
+    };
+    match bind((Ipv6Addr::UNSPECIFIED, port).into()) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
+        Err(_) => bind((Ipv4Addr::UNSPECIFIED, port).into()),
+        bound => bound,
+    }
+}
+
+/// Accepts until the task is dropped.
+pub async fn accept(listener: tokio::net::TcpListener, worker: Rc<Worker>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // Registered with this runtime already: that is undone only for the few that change hands.
+                match worker.handover.is_over_share() {
+                    None => admit(stream, peer, &worker),
+                    Some(other) => match stream.into_std() {
+                        Ok(stream) => {
+                            if let Some(back) = worker.handover.pass(other, Accepted { stream, peer }) {
+                                adopt(back, &worker);
+                            }
+                        }
+                        Err(error) => tracing::debug!(target: "router", %error, "accept-failed"),
+                    },
+                }
+            }
+            Err(error) => {
+                tracing::warn!(target: "router", %error, "accept-failed");
+                tokio::time::sleep(BREATHE).await;
+            }
+        }
+    }
+}
+
+/// Serves what other workers pass on, until the task is dropped.
+pub async fn receive(mut inbox: Inbox, worker: Rc<Worker>) {
+    while let Some(accepted) = inbox.recv().await {
+        adopt(accepted, &worker);
+    }
+}
+
+fn adopt(accepted: Accepted, worker: &Rc<Worker>) {
+    match tokio::net::TcpStream::from_std(accepted.stream) {
+        Ok(stream) => admit(stream, accepted.peer, worker),
+        Err(error) => tracing::debug!(target: "router", %error, "accept-failed"),
+    }
+}
+
+fn admit(stream: tokio::net::TcpStream, peer: SocketAddr, worker: &Rc<Worker>) {
+    // A client that is gone already shows at the first read.
+    drop(stream.set_nodelay(true));
+    tokio::task::spawn_local(serve(stream, Peer::new(peer, false), Rc::clone(worker)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_another_process_shares_is_taken() {
+        let listeners = listen(0, 2).unwrap();
+        let port = listeners[0].local_addr().unwrap().port();
+        assert_eq!(listeners[1].local_addr().unwrap().port(), port);
+        assert_eq!(listen(port, 1).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+}

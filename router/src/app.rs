@@ -1,0 +1,281 @@
+//! The only file that wires the rest: from a configuration and a bus to a running router, and back.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use cloverleaf_bus::Bus;
+use cloverleaf_telemetry::Json;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::accept::listen;
+use crate::config::{BalancingAlgorithm, Config};
+use crate::control::{Health, Identity, Registrar, Segments, Subscriber, health, metrics, routes, watch_failures};
+use crate::filters::Filters;
+use crate::observe::access_log::{self, AccessLog, LogSettings};
+use crate::observe::registry::{Gauge, Metrics};
+use crate::policy::Policy;
+use crate::table::{self, Algorithm, EmptyPool, Millis, Table};
+use crate::worker::{Handover, Parts, Phase, handovers, spawn};
+
+/// How often a drain looks whether the last connection has ended.
+const DRAIN_POLL: Duration = Duration::from_millis(20);
+
+/// Why a router did not start. Each kind has a log message of its own that operators know (spec drop-in 1.3).
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No default route: the router cannot say where it is.
+    #[error("no address of our own: {0}")]
+    LocalAddress(io::Error),
+    /// The access log cannot be written.
+    #[error("{0}")]
+    AccessLog(access_log::StartError),
+    /// The bus does not take our subscription.
+    #[error("{0}")]
+    Subscribe(cloverleaf_bus::BusError),
+    /// A listener's port is taken, or not ours to open.
+    #[error("{listener} on port {port}: {error}")]
+    Listener {
+        /// Which listener.
+        listener: &'static str,
+        /// Its port.
+        port: u16,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A worker's thread cannot be started.
+    #[error("worker: {0}")]
+    Worker(io::Error),
+}
+
+/// A running router. Dropping it cuts everything off; [`Router::drain`] and [`Router::stop`] end it in order.
+pub struct Router {
+    config: Arc<Config>,
+    health: Arc<Health>,
+    registrar: Arc<Registrar>,
+    phase: watch::Sender<Phase>,
+    loads: Option<Handover>,
+    workers: Vec<JoinHandle<()>>,
+    log: AccessLog,
+    ports: Ports,
+    /// Subscriptions, listeners for operators, pruning: they end with the router.
+    tasks: JoinSet<()>,
+}
+
+/// The ports that are open, where the configuration may have said 0.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ports {
+    /// HTTP requests.
+    pub http: Option<u16>,
+    /// `/health`
+    pub health: Option<u16>,
+    /// `/routes`
+    pub routes: u16,
+    /// `/metrics`
+    pub metrics: Option<u16>,
+}
+
+impl Router {
+    /// Starts a router that takes its routes from `bus`, which is connected and
+    /// is called `source` in their provenance. Returns when the proxy's listener is open,
+    /// which is `start_response_delay_interval` after the first registrations were asked for.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing is left running then.
+    pub async fn start(config: Config, bus: Bus, source: &str) -> Result<Router, StartError> {
+        let config = Arc::new(config);
+        let started = Instant::now();
+        let local_ip = local_ip().map_err(StartError::LocalAddress)?;
+        let workers = config.workers();
+
+        let metrics = Arc::new(Metrics::new(&config, started));
+        let registrar = Registrar::new(
+            Table::new(table_settings(&config)),
+            Segments::new(&config),
+            config.enable_http2,
+            started,
+            &metrics,
+        );
+        let table = Arc::clone(registrar.table());
+        let health = Arc::new(Health::default());
+        let log_settings = LogSettings::from(&*config);
+        let log = AccessLog::start(&log_settings, metrics.losses()).map_err(StartError::AccessLog)?;
+        let mut tasks = JoinSet::new();
+        let mut ports = Ports::default();
+
+        if config.status.enable_nontls_health_checks {
+            let listener = bind("health listener", ([0, 0, 0, 0], config.status.port).into()).await?;
+            ports.health = port_of(&listener);
+            tasks.spawn(health::serve(listener, Arc::clone(&health)));
+        }
+        let listener = bind("routes listener", ([127, 0, 0, 1], config.status.routes.port).into()).await?;
+        ports.routes = port_of(&listener).unwrap_or(config.status.routes.port);
+        let access = routes::Access::new(&config.status.user, &config.status.pass);
+        tasks.spawn(routes::serve(listener, Arc::clone(&table), access, started));
+        if config.prometheus.enabled && config.prometheus.port != 0 {
+            let listener = bind("metrics listener", ([127, 0, 0, 1], config.prometheus.port).into()).await?;
+            ports.metrics = port_of(&listener);
+            tasks.spawn(metrics::serve(listener, Arc::clone(&metrics)));
+        }
+
+        let (failures, reports) = mpsc::unbounded_channel();
+        tasks.spawn(watch_failures(reports, Arc::clone(&registrar)));
+        let identity = Identity::new(&config, local_ip);
+        let subscriber = Subscriber::start(bus, source, Arc::clone(&registrar), identity, config.nats_client_ping_interval);
+        let subscriber = subscriber.await.map_err(StartError::Subscribe)?;
+        tasks.spawn(subscriber.run(Arc::clone(&metrics)));
+        if !config.prune_stale_droplets_interval.is_zero() {
+            tasks.spawn(prune(Arc::clone(&registrar), Arc::clone(&metrics), config.prune_stale_droplets_interval));
+        }
+
+        let delay = config.start_response_delay_interval;
+        tracing::debug!(target: "router", { "sleep_time_seconds" = delay.as_secs_f64() },
+            "Sleeping before returning success on /health endpoint to preload routing table");
+        tokio::time::sleep(delay).await;
+
+        let policy = Arc::new(Policy::new(&config, local_ip, log_settings.extra_headers));
+        let filters = Filters::new(&config, &policy);
+        let (phase, phases) = watch::channel(Phase::Serve);
+        let mut router =
+            Router { config, health, registrar, phase, loads: None, workers: Vec::new(), log, ports, tasks };
+        let mut listeners = router.listeners(workers)?;
+        for (number, (handover, inbox)) in handovers(workers).into_iter().enumerate() {
+            router.loads.get_or_insert_with(|| handover.clone());
+            let parts = Parts {
+                table: Arc::clone(&table),
+                policy: Arc::clone(&policy),
+                filters: filters.clone(),
+                health: Arc::clone(&router.health),
+                started,
+                log: router.log.worker(),
+                counters: metrics.worker(),
+                handover,
+                failures: failures.clone(),
+            };
+            let listeners = listeners.pop().into_iter().collect();
+            let thread = spawn(number, parts, listeners, inbox, phases.clone()).map_err(StartError::Worker)?;
+            router.workers.push(thread);
+        }
+        router.health.set_healthy();
+        tracing::info!(target: "main", "gorouter.started");
+        Ok(router)
+    }
+
+    fn listeners(&mut self, workers: usize) -> Result<Vec<std::net::TcpListener>, StartError> {
+        let port = self.config.port;
+        if self.config.disable_http {
+            tracing::info!(target: "router", "tcp-listener-disabled");
+            return Ok(Vec::new());
+        }
+        let listeners =
+            listen(port, workers).map_err(|error| StartError::Listener { listener: "http listener", port, error })?;
+        let address = listeners.first().and_then(|listener| listener.local_addr().ok());
+        if let Some(address) = address {
+            self.ports.http = Some(address.port());
+            let shown = serde_json::json!({ "IP": address.ip(), "Port": address.port(), "Zone": "" });
+            tracing::info!(target: "router", { "address.json" = %Json(&shown) }, "tcp-listener-started");
+        }
+        tracing::info!(target: "router", "tls-listener-not-enabled");
+        Ok(listeners)
+    }
+
+    /// The open ports.
+    pub fn ports(&self) -> Ports {
+        self.ports
+    }
+
+    /// Where the routes are.
+    pub fn registrar(&self) -> &Arc<Registrar> {
+        &self.registrar
+    }
+
+    /// Ends gracefully: unhealthy at once, `drain_wait` of further service, then no new connections, and up to
+    /// `drain_timeout` for those that are busy (spec 9.4).
+    pub async fn drain(self) {
+        self.health.degrade();
+        tracing::info!(target: "router", { "wait_seconds" = self.config.drain_wait.as_secs_f64() }, "gorouter-draining");
+        tokio::time::sleep(self.config.drain_wait).await;
+        self.phase.send_replace(Phase::Drain);
+        let deadline = tokio::time::Instant::now() + self.config.drain_timeout;
+        while self.open_connections() > 0 && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(DRAIN_POLL).await;
+        }
+        if self.open_connections() > 0 {
+            tracing::warn!(target: "router", connections = self.open_connections(), "gorouter-drain-timeout");
+        }
+        self.stop().await;
+    }
+
+    /// Ends now: listeners and connections are closed, requests in flight are cut.
+    pub async fn stop(mut self) {
+        tracing::info!(target: "main", "gorouter.stopping");
+        self.health.degrade();
+        self.phase.send_replace(Phase::Stop);
+        let workers = std::mem::take(&mut self.workers);
+        let joined = tokio::task::spawn_blocking(move || {
+            for worker in workers {
+                if worker.join().is_err() {
+                    tracing::error!(target: "router", "worker-panicked");
+                }
+            }
+        });
+        drop(joined.await);
+        self.tasks.shutdown().await;
+        self.log.shutdown();
+        tracing::info!(target: "main", "gorouter.stopped");
+    }
+
+    fn open_connections(&self) -> usize {
+        self.loads.as_ref().map_or(0, Handover::open)
+    }
+}
+
+async fn bind(listener: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listener { listener, port: address.port(), error })
+}
+
+fn port_of(listener: &TcpListener) -> Option<u16> {
+    listener.local_addr().ok().map(|address| address.port())
+}
+
+/// The source address of the default route: what the kernel would use, nothing is sent (spec 1.1).
+fn local_ip() -> io::Result<IpAddr> {
+    let socket = UdpSocket::bind(("0.0.0.0", 0))?;
+    socket.connect(("1.2.3.4", 1))?;
+    Ok(socket.local_addr()?.ip())
+}
+
+async fn prune(registrar: Arc<Registrar>, metrics: Arc<Metrics>, interval: Duration) {
+    let mut passes = tokio::time::interval(interval);
+    passes.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        passes.tick().await;
+        registrar.apply(table::Change::Expire);
+        let table = registrar.table();
+        metrics.set(Gauge::TotalRoutes, i64::try_from(table.route_count()).unwrap_or(i64::MAX));
+        let since = table.last_registration().map(|at| registrar.now().saturating_sub(at));
+        metrics.set(Gauge::MsSinceLastRegistryUpdate, since.map_or(-1, |since| i64::try_from(since).unwrap_or(i64::MAX)));
+    }
+}
+
+fn table_settings(config: &Config) -> table::Settings {
+    let millis = |duration: Duration| Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX);
+    table::Settings {
+        default_algorithm: match config.balancing_algorithm {
+            BalancingAlgorithm::RoundRobin => Algorithm::RoundRobin,
+            BalancingAlgorithm::LeastConnection => Algorithm::LeastConnection,
+        },
+        // The smallest threshold that can be configured is a nanosecond; a TTL of zero would mean the default.
+        stale_threshold: millis(config.droplet_stale_threshold).max(1),
+        empty_pool: EmptyPool {
+            keep_for: (config.empty_pool_response_code_503 && !config.empty_pool_timeout.is_zero())
+                .then(|| millis(config.empty_pool_timeout)),
+        },
+        suspend_when_source_down: config.suspend_pruning_if_nats_unavailable,
+        ..table::Settings::default()
+    }
+}

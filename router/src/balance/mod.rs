@@ -1,0 +1,134 @@
+//! The choice of an endpoint: one request's attempts over a pool.
+//!
+//! Knows the [`table`](crate::table) and nothing else; time and chance are arguments.
+
+use std::sync::Arc;
+
+use crate::table::{Algorithm, Endpoint, Endpoints, InFlight, Millis, Pool};
+
+mod least_connection;
+mod round_robin;
+mod zone;
+
+/// What the configuration says about choosing.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Most attempts under way at one endpoint, 0 = no limit.
+    pub max_conns: u32,
+    /// How long a failed endpoint is passed by, in milliseconds.
+    pub mark_ttl: Millis,
+    /// The router's own availability zone.
+    pub zone: Box<str>,
+    /// Whether endpoints in that zone come first.
+    pub zone_preference: ZonePreference,
+}
+
+/// Whether the availability zone plays a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ZonePreference {
+    /// `none`
+    None,
+    /// `locally-optimistic`: the first attempt stays in the zone if it can.
+    LocallyOptimistic,
+}
+
+/// One request's way over the endpoints of a pool, one [`Selection::next`] an attempt.
+#[derive(Debug, Default)]
+pub struct Selection {
+    attempts: usize,
+    /// Where round robin goes on; the request's own, so that others do not disturb it.
+    position: Option<usize>,
+    tried: Tried,
+}
+
+/// An endpoint for one attempt.
+#[derive(Debug)]
+pub struct Picked {
+    /// The endpoint.
+    pub endpoint: Arc<Endpoint>,
+    /// Counts the attempt; to be dropped when its response headers have arrived.
+    pub in_flight: InFlight,
+}
+
+/// Why there is no endpoint for an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoEndpoint {
+    /// The pool is empty.
+    Empty,
+    /// All endpoints are at `max_conns`.
+    Overloaded,
+    /// The choice fell on an endpoint that was tried before, after as many attempts as the pool
+    /// has endpoints (spec 4.12).
+    AllTried,
+}
+
+impl Selection {
+    /// For one request; costs nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Chooses an endpoint for the next attempt and counts the attempt there. `random` is called
+    /// at most once.
+    pub fn next(
+        &mut self,
+        pool: &Pool,
+        rules: &Rules,
+        now: Millis,
+        random: impl FnOnce() -> u64,
+    ) -> Result<Picked, NoEndpoint> {
+        let endpoints = pool.endpoints();
+        if endpoints.is_empty() {
+            return Err(NoEndpoint::Empty);
+        }
+        let zone = zone::preferred(rules, self.attempts);
+        self.attempts += 1;
+        let picked = match endpoints.algorithm() {
+            Algorithm::RoundRobin => self.round_robin(pool, &endpoints, rules, zone, now),
+            Algorithm::LeastConnection => self.least_connection(&endpoints, rules, zone, random),
+        };
+        let picked = picked.ok_or(NoEndpoint::Overloaded)?;
+        let id = picked.endpoint.connection_id();
+        if self.attempts > endpoints.len() && self.tried.contains(id) {
+            return Err(NoEndpoint::AllTried);
+        }
+        self.tried.add(id);
+        Ok(picked)
+    }
+}
+
+/// Whether every endpoint has `max_conns` attempts under way: then a request is refused before
+/// anything is sent. An empty pool is not overloaded.
+pub fn overloaded(endpoints: &Endpoints, max_conns: u32) -> bool {
+    let full = |in_flight| max_conns > 0 && in_flight >= max_conns;
+    let mut slots = endpoints.iter();
+    !endpoints.is_empty() && slots.all(|slot| full(slot.endpoint().in_flight()))
+}
+
+/// The connection ids of the endpoints that were tried, without memory of their own as long as
+/// they are few.
+#[derive(Debug, Default)]
+struct Tried {
+    first: [u64; 8],
+    count: usize,
+    more: Vec<u64>,
+}
+
+impl Tried {
+    fn contains(&self, id: u64) -> bool {
+        self.first.iter().take(self.count).any(|&other| other == id) || self.more.contains(&id)
+    }
+
+    fn add(&mut self, id: u64) {
+        match self.first.get_mut(self.count) {
+            Some(place) => {
+                *place = id;
+                self.count += 1;
+            }
+            None => self.more.push(id),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! The command `cloverleaf-router`: arguments, configuration, log, signals, exit codes.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use cloverleaf_bus::{Bus, NatsCredentials, NatsOptions, NatsTls, ServerAddress};
+use cloverleaf_telemetry::{Format, Json, Level, LogHandle, Settings, TimestampFormat};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::app::{Router, StartError};
+use crate::config::{Arguments, Config, Loaded, LogLevel, NatsHost};
+
+/// How long the end waits for the last log lines to be written.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// Runs the router to its end and gives the process's exit code (spec drop-in 1.8): 0 for a proper end, 1 for what cannot
+/// be started, 2 for a wrong command line.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::parse(arguments) {
+        Ok(arguments) => arguments,
+        Err(outcome) => {
+            print_to(std::io::stderr(), &outcome.text);
+            return ExitCode::from(outcome.code);
+        }
+    };
+    let path = arguments.config.as_deref();
+    if arguments.check {
+        let check = Config::check(path);
+        print_to(std::io::stdout(), &check.text);
+        return ExitCode::from(check.code);
+    }
+    let loaded = match Config::load(path) {
+        Ok(loaded) => loaded,
+        Err(report) => {
+            // Standard output is where supervisors look (spec drop-in 0, point 5).
+            drop(cloverleaf_telemetry::write_config_error(&mut std::io::stdout(), &report.one_line()));
+            return ExitCode::FAILURE;
+        }
+    };
+    let log = match start_log(&loaded.config) {
+        Ok(log) => log,
+        Err(error) => {
+            print_to(std::io::stderr(), &format!("cloverleaf-router: {error}\n"));
+            return ExitCode::FAILURE;
+        }
+    };
+    raise_file_limit();
+    let code = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            let code = runtime.block_on(serve(loaded));
+            runtime.shutdown_timeout(FLUSH);
+            code
+        }
+        Err(error) => {
+            tracing::error!(target: "main", %error, "runtime-failed");
+            ExitCode::FAILURE
+        }
+    };
+    log.flush(FLUSH);
+    code
+}
+
+fn print_to(mut out: impl Write, text: &str) {
+    // There is nobody left to tell when the standard streams are closed.
+    drop(out.write_all(text.as_bytes()));
+}
+
+fn start_log(config: &Config) -> Result<LogHandle, cloverleaf_telemetry::StartError> {
+    let source = match config.logging.syslog.as_str() {
+        "" => "gorouter.stdout",
+        name => name,
+    };
+    cloverleaf_telemetry::start(Settings {
+        source: source.to_owned(),
+        level: level(config.logging.level),
+        format: Format::Json(TimestampFormat::from_config(&config.logging.format.timestamp)),
+    })
+}
+
+fn level(level: LogLevel) -> Level {
+    match level {
+        LogLevel::Debug => Level::Debug,
+        LogLevel::Info => Level::Info,
+        LogLevel::Warn => Level::Warn,
+        LogLevel::Error => Level::Error,
+        LogLevel::DPanic | LogLevel::Panic | LogLevel::Fatal => Level::Fatal,
+    }
+}
+
+/// One descriptor for each side of every connection: the soft limit is raised to the hard one.
+pub fn raise_file_limit() {
+    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit) {
+        tracing::warn!(target: "main", %error, "file-limit-not-raised");
+    }
+}
+
+async fn serve(loaded: Loaded) -> ExitCode {
+    tracing::info!(target: "main", "starting");
+    for notice in loaded.notes.iter().chain(&loaded.not_yet) {
+        tracing::warn!(target: "main", { key = notice.key.as_str(), note = notice.text.as_str() }, "config-notice");
+    }
+    let config = loaded.config;
+    tracing::info!(
+        target: "main",
+        {
+            "isolation_segments.json" = %Json(&config.isolation_segments),
+            routing_table_sharding_mode = config.routing_table_sharding_mode.as_str(),
+        },
+        "retrieved-isolation-segments"
+    );
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::error!(target: "main", %error, "signals-not-available");
+            return ExitCode::FAILURE;
+        }
+    };
+    let router = tokio::select! {
+        router = start(config) => match router {
+            Ok(router) => router,
+            Err(code) => return code,
+        },
+        // Nothing is served yet: there is nothing to end in order.
+        _ = signals.next() => return ExitCode::SUCCESS,
+    };
+    let end = signals.next().await;
+    // The first signal decides; what comes behind it is only told (spec 9.4).
+    let ignored = tokio::spawn(async move {
+        loop {
+            let ignored = signals.next().await;
+            tracing::info!(target: "main", signal = ignored.name(), "gorouter.signal.ignored");
+        }
+    });
+    match end {
+        End::Drain => router.drain().await,
+        End::Stop(_) => router.stop().await,
+    }
+    ignored.abort();
+    tracing::info!(target: "main", "gorouter.exited");
+    ExitCode::SUCCESS
+}
+
+async fn start(config: Config) -> Result<Router, ExitCode> {
+    tracing::info!(target: "main", "setting-up-nats-connection");
+    let bus = Bus::connect(nats_options(&config)).await.map_err(|error| {
+        tracing::error!(target: "nats", %error, "nats-connection-error");
+        ExitCode::FAILURE
+    })?;
+    Router::start(config, bus, "nats").await.map_err(|error| {
+        let error_text = error.to_string();
+        match error {
+            StartError::AccessLog(_) => tracing::error!(target: "main", error = error_text, "error-creating-access-logger"),
+            StartError::Listener { .. } => tracing::error!(target: "main", error = error_text, "tcp-listener-error"),
+            _ => tracing::error!(target: "main", error = error_text, "gorouter.start-failed"),
+        }
+        ExitCode::FAILURE
+    })
+}
+
+fn nats_options(config: &Config) -> NatsOptions {
+    let nats = &config.nats;
+    let server = |host: &NatsHost| ServerAddress { host: host.hostname.clone(), port: host.port };
+    NatsOptions {
+        servers: nats.hosts.iter().map(server).collect(),
+        credentials: (!nats.user.is_empty() || !nats.pass.is_empty())
+            .then(|| NatsCredentials { user: nats.user.clone(), password: nats.pass.clone() }),
+        tls: nats.tls_enabled.then(|| NatsTls {
+            ca_certs: nats.ca_certs.clone(),
+            cert_chain: nats.cert_chain.clone(),
+            private_key: nats.private_key.clone(),
+        }),
+        client_name: Some("cloverleaf-router".to_owned()),
+        ping_interval: config.nats_client_ping_interval,
+        ..NatsOptions::default()
+    }
+}
+
+/// How a signal ends the router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// SIGUSR1
+    Drain,
+    /// SIGTERM, SIGINT
+    Stop(&'static str),
+}
+
+impl End {
+    fn name(self) -> &'static str {
+        match self {
+            End::Drain => "user defined signal 1",
+            End::Stop(name) => name,
+        }
+    }
+}
+
+/// The signals that end the router (spec drop-in 1.8). Others keep their default action.
+struct Signals {
+    drain: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Signals> {
+        Ok(Signals {
+            drain: signal(SignalKind::user_defined1())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> End {
+        tokio::select! {
+            _ = self.drain.recv() => End::Drain,
+            _ = self.terminate.recv() => End::Stop("terminated"),
+            _ = self.interrupt.recv() => End::Stop("interrupt"),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What a configuration must fulfil across its keys (1.3, drop-in 1.3). Every violation is reported.
+
+use std::net::IpAddr;
+
+use cloverleaf_config::{GoDuration, Reader};
+
+use super::pairs::{Pair, check_bundle};
+use super::{Config, ExtraLogField, ForwardedClientCert, ShardingMode, XfccFormat, front_end_tls};
+
+/// Reports everything that keeps the router from starting with this configuration.
+pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
+    health(config, reader);
+    front_end_tls::check(config, reader);
+    control_plane(config, reader);
+    routing(config, reader);
+    upstream(config, reader);
+    domains(config, reader);
+    logging(config, reader);
+    let threshold = reader.text("load_balancer_healthy_threshold");
+    let negative = threshold
+        .and_then(|text| text.parse::<GoDuration>().ok())
+        .is_some_and(|threshold| threshold.nanoseconds() < 0);
+    if negative {
+        reader.refuse(
+            "load_balancer_healthy_threshold",
+            "a duration of zero or more",
+        );
+    }
+}
+
+fn health(config: &Config, reader: &mut Reader<'_>) {
+    let tls = &config.status.tls;
+    if !tls.is_enabled() {
+        if !config.status.enable_nontls_health_checks {
+            let expected =
+                "true, or status.tls with certificate and key: one health listener is needed";
+            reader.refuse("status.enable_nontls_health_checks", expected);
+        }
+        return;
+    }
+    if tls.port == 0 {
+        reader.refuse("status.tls.port", "a port, because status.tls is given");
+    }
+    Pair {
+        chain_key: "status.tls.certificate",
+        private_key: "status.tls.key",
+        chain: &tls.certificate,
+        private: &tls.key,
+    }
+    .require("status.tls is given", reader);
+}
+
+fn control_plane(config: &Config, reader: &mut Reader<'_>) {
+    let nats = &config.nats;
+    if nats.tls_enabled {
+        let reason = "nats.tls_enabled is true";
+        Pair {
+            chain_key: "nats.cert_chain",
+            private_key: "nats.private_key",
+            chain: &nats.cert_chain,
+            private: &nats.private_key,
+        }
+        .require(reason, reader);
+        check_bundle("nats.ca_certs", &nats.ca_certs, reason, reader);
+    }
+    for (host, index) in nats.hosts.iter().zip(reader.indexes("nats.hosts")) {
+        if host.hostname.is_empty() || host.port == 0 {
+            let text = "has no hostname or no port and cannot be reached";
+            reader.note(&format!("nats.hosts[{index}]"), text);
+        }
+    }
+    let api = &config.routing_api;
+    if api.is_enabled() {
+        let reason = "routing_api has uri and port";
+        Pair {
+            chain_key: "routing_api.cert_chain",
+            private_key: "routing_api.private_key",
+            chain: &api.cert_chain,
+            private: &api.private_key,
+        }
+        .require(reason, reader);
+        check_bundle("routing_api.ca_certs", &api.ca_certs, reason, reader);
+    }
+}
+
+fn routing(config: &Config, reader: &mut Reader<'_>) {
+    let segments = config.routing_table_sharding_mode == ShardingMode::Segments;
+    if segments && config.isolation_segments.is_empty() {
+        let expected = "at least one segment, because routing_table_sharding_mode is segments";
+        reader.refuse("isolation_segments", expected);
+    }
+    let list = "route_services_hairpinning_allowlist";
+    let entries = &config.route_services_hairpinning_allowlist;
+    for (entry, index) in entries.iter().zip(reader.indexes(list)) {
+        if is_host_pattern(entry) {
+            continue;
+        }
+        let key = format!("{list}[{index}]");
+        let expected = "a host name, or *. and a host name";
+        if config.route_services_hairpinning {
+            reader.refuse(&key, expected);
+        } else {
+            reader.note(&key, format!("is not {expected}"));
+        }
+    }
+}
+
+/// An exact host, or `*.` and a host. Nothing else of a URL.
+fn is_host_pattern(text: &str) -> bool {
+    let host = text.strip_prefix("*.").unwrap_or(text);
+    !host.is_empty()
+        && host.split('.').all(|label| {
+            let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+            !label.is_empty() && label.chars().all(allowed)
+        })
+}
+
+fn upstream(config: &Config, reader: &mut Reader<'_>) {
+    let (backends, services) = (&config.backends, &config.route_services);
+    Pair {
+        chain_key: "backends.cert_chain",
+        private_key: "backends.private_key",
+        chain: &backends.cert_chain,
+        private: &backends.private_key,
+    }
+    .check_if_given(reader);
+    Pair {
+        chain_key: "route_services.cert_chain",
+        private_key: "route_services.private_key",
+        chain: &services.cert_chain,
+        private: &services.private_key,
+    }
+    .check_if_given(reader);
+    for (pem, index) in config.ca_certs.iter().zip(reader.indexes("ca_certs")) {
+        check_bundle(&format!("ca_certs[{index}]"), pem, "", reader);
+    }
+    let list = "route_services.egress_blocklist";
+    for (entry, index) in services.egress_blocklist.iter().zip(reader.indexes(list)) {
+        if !is_network(entry) {
+            let expected = "a network as address/length, such as 10.0.0.0/8";
+            reader.refuse(&format!("{list}[{index}]"), expected);
+        }
+    }
+}
+
+/// `address/length` with a length that the address has room for.
+fn is_network(text: &str) -> bool {
+    let Some((address, length)) = text.split_once('/') else {
+        return false;
+    };
+    let (Ok(address), Ok(length)) = (address.parse::<IpAddr>(), length.parse::<u8>()) else {
+        return false;
+    };
+    length <= if address.is_ipv4() { 32 } else { 128 }
+}
+
+fn domains(config: &Config, reader: &mut Reader<'_>) {
+    for (domain, index) in config.domains.iter().zip(reader.indexes("domains")) {
+        let key = |name: &str| format!("domains[{index}].{name}");
+        if domain.domain.is_empty() {
+            reader.refuse(&key("domain"), "a host, or *. and a host");
+        }
+        check_bundle(
+            &key("ca_certs"),
+            &domain.ca_certs,
+            "the domain verifies clients",
+            reader,
+        );
+        let forwards = domain.forwarded_client_cert == ForwardedClientCert::AlwaysForward;
+        if forwards && domain.xfcc_format != XfccFormat::Raw {
+            let expected = "raw, because forwarded_client_cert is always_forward";
+            reader.refuse(&key("xfcc_format"), expected);
+        }
+    }
+}
+
+fn logging(config: &Config, reader: &mut Reader<'_>) {
+    let list = "logging.extra_access_log_fields";
+    let fields = &config.logging.extra_access_log_fields;
+    for (field, index) in fields.iter().zip(reader.indexes(list)) {
+        if ExtraLogField::from_word(field).is_none() {
+            reader.note(&format!("{list}[{index}]"), "unknown field, ignored");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! The router's configuration: GoRouter's keys, defaults, rules and refusals.
+//!
+//! Each key is defined once, in the file of its section; [`Config`] in `keys.rs` is the top. A key's
+//! status there, `Works`, `Later` or `Accepted`, is the one place that says whether the router acts
+//! on it: flip the word when a feature arrives. `docs/configuration.md` is made from the definitions.
+//!
+//! A file becomes a [`Config`] in three steps: the sections read themselves, `rules` derives what
+//! follows from other keys, `checks` reports what cannot run. [`Config::check`] also looks for what
+//! would end the process later (`late`).
+
+mod checks;
+mod ciphers;
+mod command_line;
+mod front_end_tls;
+mod inert;
+mod keys;
+mod late;
+mod load;
+mod logging;
+mod nats;
+mod pairs;
+mod prometheus;
+mod reference;
+mod rewrite;
+mod routing;
+mod rules;
+mod services;
+mod status;
+mod tls;
+mod upstream;
+
+pub use command_line::Arguments;
+pub use keys::Config;
+pub use load::{Check, Loaded};
+pub use logging::{
+    AccessLog, ExtraLogField, LogFormat, LogLevel, Logging, RedactQueryParams, Tracing,
+};
+pub use nats::{Nats, NatsHost};
+pub use prometheus::{Meters, Prometheus};
+pub use reference::reference;
+pub use rewrite::{HeaderToAdd, HeaderToRemove, HttpRewrite, RewriteResponses};
+pub use routing::{AzPreference, BalancingAlgorithm, ForwardedClientCert, ShardingMode};
+pub use services::{Oauth, RoutingApi};
+pub use status::{Status, StatusRoutes, StatusTls};
+pub use tls::{
+    CertSubject, CipherSuite, CipherSuites, ClientCertValidation, Domain, MaxTlsVersion,
+    MetadataRule, MinTlsVersion, TlsPem, XfccFormat,
+};
+pub use upstream::{Backends, RouteServices};
+
+#[cfg(test)]
+mod tests;

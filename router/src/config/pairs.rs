@@ -1,0 +1,75 @@
+//! Checks of certificates and keys given as PEM text.
+
+use cloverleaf_config::Reader;
+use cloverleaf_config::pem::{Identity, trust_bundle};
+
+/// A certificate chain and its key, each with the path of its configuration key.
+pub(super) struct Pair<'a> {
+    pub(super) chain_key: &'a str,
+    pub(super) private_key: &'a str,
+    pub(super) chain: &'a str,
+    pub(super) private: &'a str,
+}
+
+impl Pair<'_> {
+    /// Reports when either is missing, cannot be used, or does not match the other.
+    pub(super) fn require(&self, reason: &str, reader: &mut Reader<'_>) {
+        if self.chain.is_empty() {
+            let expected = format!("a certificate chain as PEM text, because {reason}");
+            reader.refuse(self.chain_key, expected);
+        }
+        if self.private.is_empty() {
+            let expected = format!("a private key as PEM text, because {reason}");
+            reader.refuse(self.private_key, expected);
+        }
+        if !self.chain.is_empty() && !self.private.is_empty() {
+            self.check(reader);
+        }
+    }
+
+    /// Reports a pair that cannot be used. Half a pair is ignored, as in the original.
+    pub(super) fn check_if_given(&self, reader: &mut Reader<'_>) {
+        match (self.chain.is_empty(), self.private.is_empty()) {
+            (true, true) => {}
+            (false, false) => self.check(reader),
+            (true, false) => {
+                reader.note(
+                    self.private_key,
+                    format!("has no effect without {}", self.chain_key),
+                );
+            }
+            (false, true) => {
+                reader.note(
+                    self.chain_key,
+                    format!("has no effect without {}", self.private_key),
+                );
+            }
+        }
+    }
+
+    fn check(&self, reader: &mut Reader<'_>) {
+        let Err(error) = Identity::load(self.chain, self.private) else {
+            return;
+        };
+        if error.is_about_key() {
+            let expected = format!("the unencrypted private key of {}", self.chain_key);
+            reader.refuse_because(self.private_key, error.to_string(), expected);
+        } else {
+            let expected = "a certificate chain as PEM text, the leaf first";
+            reader.refuse_because(self.chain_key, error.to_string(), expected);
+        }
+    }
+}
+
+/// Reports a trust bundle without a certificate; `reason` says why one is needed.
+pub(super) fn check_bundle(key: &str, pem: &str, reason: &str, reader: &mut Reader<'_>) {
+    let mut expected = "at least one certificate as PEM text".to_owned();
+    if !reason.is_empty() {
+        expected.push_str(&format!(", because {reason}"));
+    }
+    if pem.is_empty() {
+        reader.refuse(key, expected);
+    } else if let Err(error) = trust_bundle(pem) {
+        reader.refuse_because(key, error.to_string(), expected);
+    }
+}

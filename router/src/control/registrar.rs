@@ -1,0 +1,225 @@
+//! The one place through which the routing table changes.
+//!
+//! Every source (NATS, the embedded bus, later the Routing API) and every failure that removes an endpoint comes through
+//! here, one after the other, so there is one writer and one order. Each change is told to the component log and the
+//! metrics.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use cloverleaf_model::RegistryMessage;
+use cloverleaf_telemetry::Json;
+
+use super::Segments;
+use crate::observe::registry::{Action, Metrics, RegistryCounters};
+use crate::table::{
+    Algorithm, Change, Endpoint, Event, Millis, ModificationTag, Outcome, Pool, Protocol, Registration, SourceId, Table,
+    Writer,
+};
+
+/// Owns the table's writer.
+pub struct Registrar {
+    changing: Mutex<Changing>,
+    table: Arc<Table>,
+    segments: Segments,
+    /// Whether backends are spoken to in HTTP/2 at all.
+    http2: bool,
+    started: Instant,
+}
+
+/// What only one thread at a time may touch.
+struct Changing {
+    writer: Writer,
+    counters: RegistryCounters,
+}
+
+impl Registrar {
+    /// A registrar for `table`. `started` is zero of all [`Millis`].
+    pub fn new(
+        (table, writer): (Arc<Table>, Writer),
+        segments: Segments,
+        http2: bool,
+        started: Instant,
+        metrics: &Metrics,
+    ) -> Arc<Registrar> {
+        let changing = Mutex::new(Changing { writer, counters: metrics.registry() });
+        Arc::new(Registrar { changing, table, segments, http2, started })
+    }
+
+    /// The table.
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    /// Names a source of registrations.
+    pub fn source(&self, name: &str) -> SourceId {
+        self.changing().writer.source(name)
+    }
+
+    /// An endpoint is there, or still there.
+    pub fn register(&self, source: SourceId, message: &RegistryMessage<'_>) {
+        if !self.segments.include(&message.isolation_segment) {
+            return;
+        }
+        let tags: Vec<_> = message.tags.iter().flatten().map(|(key, value)| (borrow(key), borrow(value))).collect();
+        let algorithm_text = &*message.options.loadbalancing;
+        let algorithm = Algorithm::from_name(algorithm_text);
+        if algorithm.is_none() && !algorithm_text.is_empty() {
+            // the pool keeps the algorithm that it has.
+            tracing::error!(target: "registry", algorithm = algorithm_text, uris.json = %Json(&message.uris),
+                "invalid-load-balancing-algorithm");
+        }
+        let registration = Registration {
+            host: &message.host,
+            port: message.backend_port(),
+            tls: message.uses_tls(),
+            protocol: if message.protocol == "http2" && self.http2 { Protocol::Http2 } else { Protocol::Http1 },
+            app: &message.app,
+            instance_id: &message.private_instance_id,
+            instance_index: &message.private_instance_index,
+            server_cert_domain_san: &message.server_cert_domain_san,
+            isolation_segment: &message.isolation_segment,
+            availability_zone: &message.availability_zone,
+            ttl: u64::try_from(message.stale_threshold_in_seconds).unwrap_or(0).saturating_mul(1000),
+            route_service_url: &message.route_service_url,
+            tags: &tags,
+            tags_present: message.tags.is_some(),
+            updated_at_ns: message.endpoint_updated_at_ns,
+            modification_tag: ModificationTag::default(),
+            algorithm,
+            algorithm_text,
+        };
+        self.apply(Change::Register { source, uris: &message.uris, registration: &registration });
+    }
+
+    /// An endpoint has left some routes.
+    pub fn unregister(&self, source: SourceId, message: &RegistryMessage<'_>) {
+        if !self.segments.include(&message.isolation_segment) {
+            return;
+        }
+        let component = message.tags.as_ref().and_then(|tags| tags.get("component")).map_or("", |text| text);
+        for _ in &message.uris {
+            self.changing().counters.unregistered(component);
+        }
+        self.apply(Change::Unregister {
+            source,
+            uris: &message.uris,
+            host: &message.host,
+            port: message.backend_port(),
+            modification_tag: ModificationTag::default(),
+        });
+    }
+
+    /// Applies a change now.
+    pub fn apply(&self, change: Change<'_>) {
+        let now = self.now();
+        let Changing { writer, counters } = &mut *self.changing();
+        writer.apply(change, now, &mut |event| tell(event, counters));
+    }
+
+    /// Milliseconds since the start.
+    pub fn now(&self) -> Millis {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    }
+
+    fn changing(&self) -> MutexGuard<'_, Changing> {
+        // A change is applied whole or not at all; a panic in a log line leaves nothing half done.
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells the log and the metrics.
+fn tell(event: Event<'_>, counters: &RegistryCounters) {
+    match event {
+        Event::RouteRegistered { pool } => {
+            tracing::info!(target: "registry", uri = pool.uri(), "route-registered");
+        }
+        Event::RouteUnregistered { pool } => {
+            tracing::info!(target: "registry", uri = pool.uri(), "route-unregistered");
+        }
+        Event::EndpointRegistered { pool, endpoint, outcome } => endpoint_registered(pool, endpoint, outcome, counters),
+        Event::EndpointNotRegistered { pool, endpoint } => {
+            log_endpoint!(debug, pool, endpoint, "endpoint-not-registered");
+        }
+        Event::EndpointUnregistered { pool, endpoint } => {
+            log_endpoint!(info, pool, endpoint, "endpoint-unregistered");
+        }
+        Event::EndpointNotUnregistered { uri } => {
+            tracing::debug!(target: "registry", uri, "endpoint-not-unregistered");
+        }
+        Event::EndpointFailed { pool, endpoint } => {
+            log_endpoint!(info, pool, endpoint, "prune-failed-endpoint");
+        }
+        Event::Pruned { pool, endpoints } => {
+            counters.pruned(endpoints.len() as u64);
+            let addresses: Vec<_> = endpoints.iter().map(|endpoint| endpoint.address()).collect();
+            let segment = endpoints.first().map_or("", |endpoint| endpoint.isolation_segment());
+            tracing::info!(target: "registry", uri = pool.uri(), endpoints.json = %Json(&addresses),
+                isolation_segment = dash(segment), "pruned-route");
+        }
+        Event::EmptyRoutePruned { pool } => {
+            tracing::info!(target: "registry", uri = pool.uri(), "route-unregistered");
+        }
+        Event::PruneSuspended { .. } => tracing::info!(target: "registry", "prune-suspended"),
+        Event::UriIgnored { uri } => {
+            tracing::warn!(target: "registry", uri, error = "a route needs a host", "route-ignored");
+        }
+    }
+}
+
+fn endpoint_registered(pool: &Arc<Pool>, endpoint: &Arc<Endpoint>, outcome: Outcome, counters: &RegistryCounters) {
+    let component = endpoint.tag("component").unwrap_or_default();
+    match outcome {
+        Outcome::Added => {
+            counters.registered(component, Action::Added);
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let updated = endpoint.updated_at_ns();
+            if updated > 0 {
+                let latency = (now.as_nanos() as i128 - i128::from(updated)).max(0);
+                counters.latency(u64::try_from(latency).unwrap_or(u64::MAX));
+            }
+            log_endpoint!(info, pool, endpoint, "endpoint-registered");
+        }
+        Outcome::Updated => {
+            counters.registered(component, Action::Updated);
+            log_endpoint!(debug, pool, endpoint, "endpoint-registered");
+        }
+        Outcome::Unmodified => {
+            counters.registered(component, Action::Unmodified);
+            log_endpoint!(debug, pool, endpoint, "endpoint-registered");
+        }
+    }
+}
+
+fn borrow<'a>(text: &'a str) -> std::borrow::Cow<'a, str> {
+    std::borrow::Cow::Borrowed(text)
+}
+
+fn dash(text: &str) -> &str {
+    if text.is_empty() { "-" } else { text }
+}
+
+/// The fields of spec 1.1 for everything that happens to an endpoint. Nothing is formatted below the level.
+macro_rules! log_endpoint {
+    ($level:ident, $pool:expr, $endpoint:expr, $message:literal) => {{
+        let (pool, endpoint) = ($pool, $endpoint);
+        let tag = endpoint.modification_tag();
+        tracing::$level!(
+            target: "registry",
+            {
+                uri = pool.uri(),
+                route_service_url = endpoint.route_service_url(),
+                backend = endpoint.address(),
+                application_id = endpoint.application_id(),
+                instance_id = endpoint.instance_id(),
+                server_cert_domain_san = endpoint.server_cert_domain_san(),
+                protocol = endpoint.protocol().as_str(),
+                "modification_tag.json" = %Json(&serde_json::json!({ "guid": tag.guid, "index": tag.index })),
+                isolation_segment = dash(endpoint.isolation_segment()),
+                isTLS = endpoint.tls(),
+            },
+            $message
+        );
+    }};
+}
+use log_endpoint;

@@ -1,0 +1,168 @@
+//! One request's life: ids, times, attempts, outcome.
+//!
+//! An [`Exchange`] is taken from the worker's spares when the first bytes of a request arrive and goes back when the
+//! answer is out, so its buffers are warm and nothing is allocated for a request.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::http1::Request;
+use crate::message::{Head, Name, Version};
+use crate::observe::record::{Record, Text};
+use crate::table::{Endpoint, Pool};
+use crate::worker::Clock;
+
+/// Everything about one request, from its first byte to its log line.
+#[derive(Default)]
+pub struct Exchange {
+    /// Request head.
+    pub head: Head,
+    /// Response head.
+    pub reply: Head,
+    /// Bytes on their way out: first the request head, later the response head.
+    pub out: Vec<u8>,
+    /// Bytes of `out` that are the same for every endpoint.
+    pub common: usize,
+    /// The `X-Vcap-Request-Id`, a UUID in text form.
+    pub request_id: RequestId,
+    /// The route that answers.
+    pub pool: Option<Arc<Pool>>,
+    /// The endpoint of the latest attempt.
+    pub endpoint: Option<Arc<Endpoint>>,
+    /// What goes to the access log.
+    pub record: Record,
+    /// Times of the exchange.
+    pub times: Times,
+    /// What filters found out about the request.
+    pub notes: Notes,
+}
+
+/// When what happened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Times {
+    /// The head had arrived.
+    pub received: Option<Instant>,
+    /// The first endpoint was chosen.
+    pub proxied: Option<Instant>,
+    /// The last byte of the answer had been passed on.
+    pub answered: Option<Instant>,
+}
+
+/// What filters found out about the request and later rooms need.
+#[derive(Clone, Debug, Default)]
+pub struct Notes {
+    /// `X-Vcap-Trace` carries the configured key: the answer names router and backend.
+    pub traced: bool,
+    /// The protocol that the client asks to upgrade to.
+    pub upgrade: Option<Box<[u8]>>,
+    /// The client's `Connection` names `X-Forwarded-Proto`.
+    pub proto_stripped: bool,
+    /// The client's `Connection` names `X-Request-Start`.
+    pub start_stripped: bool,
+    /// The client's `Connection` names `X-Vcap-Request-Id`.
+    pub request_id_stripped: bool,
+    /// The backend is told to close the connection behind this request.
+    pub close_backend: bool,
+    /// The exchange leaves no line in the access log.
+    pub unlogged: bool,
+}
+
+/// A UUID in text form.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestId([u8; 36]);
+
+impl Default for RequestId {
+    fn default() -> Self {
+        RequestId([b'0'; 36])
+    }
+}
+
+impl RequestId {
+    /// A version 4 UUID (RFC 9562 section 5.4) made of `random`.
+    pub fn new(random: u128) -> RequestId {
+        let uuid = uuid::Builder::from_random_bytes(random.to_ne_bytes()).into_uuid();
+        let mut text = [0; 36];
+        uuid.hyphenated().encode_lower(&mut text);
+        RequestId(text)
+    }
+
+    /// The text.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Exchange {
+    /// Makes it ready for the next request; its memory stays.
+    pub fn clear(&mut self) {
+        self.head.clear();
+        self.reply.clear();
+        self.out.clear();
+        self.common = 0;
+        self.pool = None;
+        self.endpoint = None;
+        self.record.clear();
+        self.times = Times::default();
+        self.notes = Notes::default();
+    }
+
+    /// Starts the clock and notes what the log shows of a request as it came.
+    pub fn begin(&mut self, bytes: &[u8], request: &Request, extra_headers: &[Box<str>], clock: &Clock) {
+        let now = Instant::now();
+        self.times.received = Some(now);
+        let record = &mut self.record;
+        record.entry.received_unix_ns = clock.unix_ns(now);
+        record.set(Text::Host, request.host.of(bytes));
+        record.set(Text::Method, self.head.method.of(bytes));
+        let origin = request.target.origin.of(bytes);
+        record.set(Text::Target, if origin.is_empty() { b"/" } else { origin });
+        record.set(Text::Protocol, protocol(self.head.version));
+        for field in &self.head.fields {
+            let which = match field.id {
+                Name::Referer => Text::Referer,
+                Name::UserAgent => Text::UserAgent,
+                Name::ForwardedFor => Text::ForwardedFor,
+                Name::ForwardedProto => Text::ForwardedProto,
+                _ => continue,
+            };
+            if record.get(which).is_empty() {
+                record.set(which, field.value.of(bytes));
+            }
+        }
+        for name in extra_headers {
+            let mut fields = self.head.fields.iter();
+            let field = fields.find(|field| field.name.of(bytes).eq_ignore_ascii_case(name.as_bytes()));
+            record.push_extra(field.map(|field| field.value.of(bytes)));
+        }
+    }
+
+    /// Notes the outcome: after this the record is complete.
+    pub fn finish(&mut self) {
+        let now = self.times.answered.unwrap_or_else(Instant::now);
+        let since = |then: Instant| now.saturating_duration_since(then);
+        let total = self.times.received.map_or(Duration::ZERO, since);
+        let backend = self.times.proxied.map_or(total, since);
+        let entry = &mut self.record.entry;
+        entry.response_time_ns = nanoseconds(total);
+        entry.gorouter_time_ns = nanoseconds(total.saturating_sub(backend));
+        if let Some(endpoint) = &self.endpoint {
+            self.record.set(Text::Endpoint, endpoint.address().as_bytes());
+            self.record.set(Text::AppId, endpoint.application_id().as_bytes());
+            self.record.set(Text::AppIndex, endpoint.instance_index().as_bytes());
+            self.record.set(Text::InstanceId, endpoint.instance_id().as_bytes());
+        }
+    }
+}
+
+/// The protocol as the log shows it.
+pub fn protocol(version: Version) -> &'static [u8] {
+    match version {
+        Version::Http10 => b"HTTP/1.0",
+        Version::Http11 => b"HTTP/1.1",
+    }
+}
+
+/// A duration in whole nanoseconds.
+pub fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

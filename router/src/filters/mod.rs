@@ -1,0 +1,95 @@
+//! The rules that every request passes, one file each, in a fixed order.
+//!
+//! A filter is a plain struct with its settings resolved at start and a function on the request head, and maybe one on
+//! the response head. It does no I/O and allocates nothing when it has nothing to do. What must wait (look-up, connecting,
+//! retries) is not a filter.
+//!
+//! The order is that of the original (spec 4.1): the load balancer's check comes before the look-up, since it needs no
+//! route; all others behind it, since their work is for nothing where there is none.
+
+mod app_headers;
+mod forwarded_for;
+mod forwarded_proto;
+mod health_check;
+mod hop_by_hop;
+mod request_id;
+mod request_start;
+mod trace;
+mod user_agent;
+
+use crate::config::Config;
+use crate::exchange::{Notes, RequestId};
+use crate::http1::Request;
+use crate::message::View;
+use crate::observe::record::Record;
+use crate::policy::Policy;
+use crate::respond::Answer;
+use crate::table::Endpoint;
+
+/// The chain.
+#[derive(Clone, Debug)]
+pub struct Filters {
+    health_check: health_check::HealthCheck,
+    hop_by_hop: hop_by_hop::HopByHop,
+    forwarded_proto: forwarded_proto::ForwardedProto,
+    trace: trace::Trace,
+}
+
+/// What a filter may know besides the head.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// What the head says about itself.
+    pub request: &'a Request,
+    /// The client's address in text form.
+    pub client_ip: &'a str,
+    /// Whether the client came over TLS.
+    pub tls: bool,
+    /// This request's id.
+    pub request_id: &'a RequestId,
+    /// When the request arrived, in milliseconds of Unix time.
+    pub received_unix_ms: u64,
+    /// What later rooms need.
+    pub notes: &'a mut Notes,
+    /// What the access log shows.
+    pub record: &'a mut Record,
+}
+
+impl Filters {
+    /// Resolves the settings.
+    pub fn new(config: &Config, policy: &Policy) -> Filters {
+        Filters {
+            health_check: health_check::HealthCheck::new(config),
+            hop_by_hop: hop_by_hop::HopByHop::new(config),
+            forwarded_proto: forwarded_proto::ForwardedProto::new(config),
+            trace: trace::Trace::new(config, policy),
+        }
+    }
+
+    /// Before the look-up. An answer ends the request.
+    #[inline]
+    pub fn arrived(&self, request: &View<'_>, healthy: impl FnOnce() -> bool) -> Option<Answer> {
+        self.health_check.answer(request, healthy)
+    }
+
+    /// Behind the look-up: makes the head what the backend gets.
+    #[inline]
+    pub fn routed(&self, request: &mut View<'_>, cx: &mut Context<'_>) {
+        self.trace.look(request, cx);
+        // First of those that edit: what a client hides in `Connection` must not hide what is set behind it.
+        self.hop_by_hop.apply(request, cx);
+        self.forwarded_proto.apply(request, cx);
+        forwarded_for::apply(request, cx);
+        request_start::apply(request, cx);
+        request_id::apply(request, cx);
+        app_headers::apply(request);
+        user_agent::apply(request);
+    }
+
+    /// On the way back: makes the response head what the client gets.
+    #[inline]
+    pub fn answered(&self, reply: &mut View<'_>, notes: &Notes, request_id: &RequestId, endpoint: Option<&Endpoint>) {
+        hop_by_hop::strip_reply(reply);
+        request_id::reply(reply, request_id);
+        self.trace.reply(reply, notes, endpoint);
+    }
+}

@@ -1,0 +1,188 @@
+//! Header names that the router has a rule for, recognised once while a head is parsed.
+
+/// A header name that some rule of the router looks at; everything else is [`Name::Other`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Name {
+    /// No rule of the router looks at it.
+    Other,
+    /// `Authorization`
+    Authorization,
+    /// `Connection`
+    Connection,
+    /// `Content-Length`
+    ContentLength,
+    /// `Cookie`
+    Cookie,
+    /// `Date`
+    Date,
+    /// `Expect`
+    Expect,
+    /// `Host`
+    Host,
+    /// `Idempotency-Key` and `X-Idempotency-Key`
+    IdempotencyKey,
+    /// `Keep-Alive`
+    KeepAlive,
+    /// `Proxy-Authenticate`
+    ProxyAuthenticate,
+    /// `Proxy-Authorization`
+    ProxyAuthorization,
+    /// `Proxy-Connection`
+    ProxyConnection,
+    /// `Referer`
+    Referer,
+    /// `TE`
+    Te,
+    /// `Trailer`
+    Trailer,
+    /// `Transfer-Encoding`
+    TransferEncoding,
+    /// `Upgrade`
+    Upgrade,
+    /// `User-Agent`
+    UserAgent,
+    /// `X-Cf-App-Instance`
+    CfAppInstance,
+    /// `X-CF-ApplicationID`
+    CfApplicationId,
+    /// `X-CF-InstanceID`
+    CfInstanceId,
+    /// `X-CF-InstanceIndex`
+    CfInstanceIndex,
+    /// `X-CF-Proxy-Signature`
+    CfProxySignature,
+    /// `X-Forwarded-Client-Cert`
+    ForwardedClientCert,
+    /// `X-Forwarded-For`
+    ForwardedFor,
+    /// `X-Forwarded-Proto`
+    ForwardedProto,
+    /// `X-Request-Start`
+    RequestStart,
+    /// `X-Vcap-Request-Id`
+    VcapRequestId,
+    /// `X-Vcap-Trace`
+    VcapTrace,
+    /// Another spelling (`_` or `.` for `-`) of a name that the router vouches for: many application
+    /// stacks fold these into one, so such a line never goes on.
+    Lookalike,
+}
+
+use Name::*;
+
+/// Names by length, in lower case.
+const BY_LENGTH: [&[(&str, Name)]; 24] = {
+    let mut table: [&[(&str, Name)]; 24] = [&[]; 24];
+    table[2] = &[("te", Te)];
+    table[4] = &[("host", Host), ("date", Date)];
+    table[6] = &[("cookie", Cookie), ("expect", Expect)];
+    table[7] = &[("referer", Referer), ("upgrade", Upgrade), ("trailer", Trailer)];
+    table[10] = &[("connection", Connection), ("user-agent", UserAgent), ("keep-alive", KeepAlive)];
+    table[12] = &[("x-vcap-trace", VcapTrace)];
+    table[13] = &[("authorization", Authorization)];
+    table[14] = &[("content-length", ContentLength)];
+    table[15] = &[
+        ("x-forwarded-for", ForwardedFor),
+        ("x-request-start", RequestStart),
+        ("idempotency-key", IdempotencyKey),
+        ("x-cf-instanceid", CfInstanceId),
+    ];
+    table[16] = &[("proxy-connection", ProxyConnection)];
+    table[17] = &[
+        ("transfer-encoding", TransferEncoding),
+        ("x-forwarded-proto", ForwardedProto),
+        ("x-vcap-request-id", VcapRequestId),
+        ("x-idempotency-key", IdempotencyKey),
+        ("x-cf-app-instance", CfAppInstance),
+    ];
+    table[18] = &[("proxy-authenticate", ProxyAuthenticate), ("x-cf-applicationid", CfApplicationId), ("x-cf-instanceindex", CfInstanceIndex)];
+    table[19] = &[("proxy-authorization", ProxyAuthorization)];
+    table[20] = &[("x-cf-proxy-signature", CfProxySignature)];
+    table[23] = &[("x-forwarded-client-cert", ForwardedClientCert)];
+    table
+};
+
+impl Name {
+    /// The rule-bearing name behind `name`, whatever its case.
+    #[inline]
+    pub fn of(name: &[u8]) -> Name {
+        let Some(candidates) = BY_LENGTH.get(name.len()) else { return Other };
+        for (text, id) in candidates.iter() {
+            if name.eq_ignore_ascii_case(text.as_bytes()) {
+                return *id;
+            }
+            if id.vouched_for() && is_lookalike(name, text.as_bytes()) {
+                return Lookalike;
+            }
+        }
+        Other
+    }
+
+    /// The router sets this header itself, so an application may trust it (design invariant 7).
+    pub const fn vouched_for(self) -> bool {
+        matches!(
+            self,
+            CfApplicationId
+                | CfInstanceId
+                | CfInstanceIndex
+                | ForwardedClientCert
+                | ForwardedFor
+                | ForwardedProto
+                | VcapRequestId
+        )
+    }
+
+    /// Concerns one connection only and never goes on (RFC 9110 section 7.6.1, spec 4.4).
+    pub const fn hop_by_hop(self) -> bool {
+        matches!(
+            self,
+            Connection
+                | KeepAlive
+                | ProxyAuthenticate
+                | ProxyAuthorization
+                | ProxyConnection
+                | Te
+                | Trailer
+                | TransferEncoding
+                | Upgrade
+        )
+    }
+}
+
+fn is_lookalike(name: &[u8], text: &[u8]) -> bool {
+    name.iter().zip(text).all(|(byte, want)| match want {
+        b'-' => matches!(byte, b'-' | b'_' | b'.'),
+        _ => byte.eq_ignore_ascii_case(want),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_whatever_their_case() {
+        assert_eq!(Name::of(b"hOST"), Host);
+        assert_eq!(Name::of(b"X-FORWARDED-FOR"), ForwardedFor);
+        assert_eq!(Name::of(b"x-idempotency-key"), IdempotencyKey);
+        assert_eq!(Name::of(b"x-unknown"), Other);
+        assert_eq!(Name::of(b""), Other);
+    }
+
+    #[test]
+    fn other_spellings_of_vouched_names_are_lookalikes() {
+        assert_eq!(Name::of(b"X_Forwarded_For"), Lookalike);
+        assert_eq!(Name::of(b"x.vcap-request_id"), Lookalike);
+        assert_eq!(Name::of(b"Content_Length"), Other);
+    }
+
+    #[test]
+    fn every_entry_stands_below_its_own_length() {
+        for (length, entries) in BY_LENGTH.iter().enumerate() {
+            for (text, _) in entries.iter() {
+                assert_eq!(text.len(), length, "{text}");
+            }
+        }
+    }
+}

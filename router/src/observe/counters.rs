@@ -1,0 +1,425 @@
+//! Counters of the data path: one set for each worker, added up at a scrape.
+//!
+//! Each set has one writer, its worker's thread, so counting is a load and a store on a cache line that nobody else
+//! writes. A scrape reads while the workers count on: each number is right, but they are not all of the same instant.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::cell::{Line, get, increase, lines};
+use super::family::{Family, Members};
+use super::histogram::{Bounds, Histogram, Total, unit};
+use super::names::{self, Metric};
+use crate::config::Config;
+
+/// Components told apart; more than any platform has.
+const COMPONENTS: usize = 1_000;
+/// Applications told apart in `http_latency_seconds`.
+const APPS: usize = 10_000;
+
+/// Counters without a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// A request that no route answers for.
+    RejectedRequests,
+    /// A request that ended with 502 because every attempt failed.
+    BadGateways,
+    /// A request with an empty Content-Length header.
+    EmptyContentLengthHeader,
+    /// An attempt that met a backend with another identity than registered.
+    BackendInvalidId,
+    /// An attempt that met a backend whose certificate did not verify.
+    BackendInvalidTlsCert,
+    /// An attempt whose TLS handshake with the backend failed.
+    BackendTlsHandshakeFailed,
+    /// A request refused because all endpoints had their most connections.
+    BackendExhaustedConns,
+    /// A WebSocket request that a backend answered.
+    WebsocketUpgrades,
+    /// A WebSocket request that failed.
+    WebsocketFailures,
+}
+
+impl Count {
+    pub(super) const ALL: [(Count, Metric); 9] = [
+        (Count::RejectedRequests, names::REJECTED_REQUESTS),
+        (Count::BadGateways, names::BAD_GATEWAYS),
+        (
+            Count::EmptyContentLengthHeader,
+            names::EMPTY_CONTENT_LENGTH_HEADER,
+        ),
+        (Count::BackendInvalidId, names::BACKEND_INVALID_ID),
+        (
+            Count::BackendInvalidTlsCert,
+            names::BACKEND_INVALID_TLS_CERT,
+        ),
+        (
+            Count::BackendTlsHandshakeFailed,
+            names::BACKEND_TLS_HANDSHAKE_FAILED,
+        ),
+        (Count::BackendExhaustedConns, names::BACKEND_EXHAUSTED_CONNS),
+        (Count::WebsocketUpgrades, names::WEBSOCKET_UPGRADES),
+        (Count::WebsocketFailures, names::WEBSOCKET_FAILURES),
+    ];
+}
+
+/// Groups of `responses`; 1xx counts as the last.
+pub(super) const STATUS_GROUPS: [&str; 5] = ["2xx", "3xx", "4xx", "5xx", "xxx"];
+
+const RESPONSES: usize = Count::ALL.len();
+const CELLS: usize = RESPONSES + STATUS_GROUPS.len();
+
+/// What is counted, and in which buckets.
+#[derive(Clone, Debug)]
+pub(super) struct Scope {
+    /// `per_request_metrics_reporting`: the times of each request.
+    pub(super) per_request: bool,
+    /// `per_app_prometheus_http_metrics_reporting`
+    pub(super) per_app: bool,
+    pub(super) latency: Arc<Bounds>,
+    pub(super) route_lookup: Arc<Bounds>,
+    pub(super) gorouter: Arc<Bounds>,
+    pub(super) http_latency: Arc<Bounds>,
+}
+
+impl Scope {
+    pub(super) fn new(config: &Config) -> Scope {
+        let meters = &config.prometheus.meters;
+        Scope {
+            per_request: config.per_request_metrics_reporting,
+            per_app: config.per_app_prometheus_http_metrics_reporting,
+            latency: Bounds::new(
+                unit::MILLISECOND,
+                &meters.routing_response_latency_histogram_buckets,
+            ),
+            route_lookup: Bounds::new(
+                unit::NANOSECOND,
+                &meters.route_lookup_time_histogram_buckets,
+            ),
+            gorouter: Bounds::new(unit::SECOND, &meters.gorouter_time_histogram_buckets),
+            http_latency: Bounds::new(unit::SECOND, &meters.http_latency_histogram_buckets),
+        }
+    }
+}
+
+/// The counters of one worker. Stays on that worker's thread.
+#[derive(Debug)]
+pub struct WorkerCounters {
+    scope: Arc<Scope>,
+    plain: Arc<Plain>,
+    components: Family<Component>,
+    apps: Family<Histogram>,
+}
+
+/// What has no label, or few values of it.
+#[derive(Debug)]
+struct Plain {
+    cells: Box<[Line]>,
+    route_lookup: Histogram,
+    gorouter: Histogram,
+}
+
+#[derive(Debug)]
+struct Component {
+    requests: Box<[Line]>,
+    latency: Histogram,
+}
+
+impl WorkerCounters {
+    fn new(scope: &Arc<Scope>) -> WorkerCounters {
+        let plain = Plain {
+            cells: lines(CELLS),
+            route_lookup: Histogram::new(&scope.route_lookup),
+            gorouter: Histogram::new(&scope.gorouter),
+        };
+        WorkerCounters {
+            scope: Arc::clone(scope),
+            plain: Arc::new(plain),
+            components: Family::new(COMPONENTS),
+            apps: Family::new(APPS),
+        }
+    }
+
+    /// Counts one of the events without a label.
+    #[inline]
+    pub fn count(&self, what: Count) {
+        increase(Line::cell(&self.plain.cells, what as usize), 1);
+    }
+
+    /// Counts an attempt at an endpoint, by its tag `component` (empty without one).
+    #[inline]
+    pub fn request(&self, component: &str) {
+        self.component(component, |counters| {
+            increase(Line::cell(&counters.requests, 0), 1)
+        });
+    }
+
+    /// Counts the response to a request that had an endpoint.
+    #[inline]
+    pub fn response(&self, status: u16) {
+        let group = match status {
+            200..=599 => usize::from(status / 100 - 2),
+            _ => STATUS_GROUPS.len() - 1,
+        };
+        increase(Line::cell(&self.plain.cells, RESPONSES + group), 1);
+    }
+
+    /// Counts the whole time of a request, in nanoseconds, by its endpoint's tag `component`.
+    #[inline]
+    pub fn latency(&self, component: &str, ns: u64) {
+        if self.scope.per_request {
+            self.component(component, |counters| counters.latency.observe(ns));
+        }
+    }
+
+    /// Counts the time of a route look-up, in nanoseconds.
+    #[inline]
+    pub fn route_lookup(&self, ns: u64) {
+        if self.scope.per_request {
+            self.plain.route_lookup.observe(ns);
+        }
+    }
+
+    /// Counts the router's own part of a request's time, in nanoseconds.
+    #[inline]
+    pub fn gorouter_time(&self, ns: u64) {
+        if self.scope.per_request {
+            self.plain.gorouter.observe(ns);
+        }
+    }
+
+    /// Counts the whole time of a request, in nanoseconds, by its endpoint's tag `source_id`, or `gorouter` without one.
+    #[inline]
+    pub fn http_latency(&self, source_id: &str, ns: u64) {
+        if self.scope.per_app {
+            let source_id = if source_id.is_empty() {
+                "gorouter"
+            } else {
+                source_id
+            };
+            self.apps.with(
+                source_id,
+                || Histogram::new(&self.scope.http_latency),
+                |histogram| histogram.observe(ns),
+            );
+        }
+    }
+
+    #[inline]
+    fn component(&self, name: &str, with: impl FnOnce(&Component)) {
+        let make = || Component {
+            requests: lines(1),
+            latency: Histogram::new(&self.scope.latency),
+        };
+        self.components.with(name, make, with);
+    }
+}
+
+/// All workers' counters.
+#[derive(Debug)]
+pub(super) struct Counters {
+    scope: Arc<Scope>,
+    workers: Mutex<Vec<Worker>>,
+}
+
+/// A worker as scrapes see it.
+#[derive(Clone, Debug)]
+struct Worker {
+    plain: Arc<Plain>,
+    components: Arc<Members<Component>>,
+    apps: Arc<Members<Histogram>>,
+}
+
+impl Counters {
+    pub(super) fn new(scope: Scope) -> Counters {
+        Counters {
+            scope: Arc::new(scope),
+            workers: Mutex::default(),
+        }
+    }
+
+    pub(super) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    pub(super) fn worker(&self) -> WorkerCounters {
+        let counters = WorkerCounters::new(&self.scope);
+        self.lock().push(Worker {
+            plain: Arc::clone(&counters.plain),
+            components: counters.components.members(),
+            apps: counters.apps.members(),
+        });
+        counters
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        let workers = self.lock().clone();
+        for worker in workers {
+            for (number, total) in totals.cells.iter_mut().enumerate() {
+                *total += get(Line::cell(&worker.plain.cells, number));
+            }
+            worker.plain.route_lookup.add_to(&mut totals.route_lookup);
+            worker.plain.gorouter.add_to(&mut totals.gorouter);
+            worker.components.each(|name, counters| {
+                let (requests, latency) = totals.components.entry(name.to_owned()).or_default();
+                *requests += get(Line::cell(&counters.requests, 0));
+                counters.latency.add_to(latency);
+            });
+            worker.apps.each(|name, histogram| {
+                histogram.add_to(totals.apps.entry(name.to_owned()).or_default())
+            });
+        }
+        totals
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Worker>> {
+        // A list is whole at any time.
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The sums over all workers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Totals {
+    cells: [u64; CELLS],
+    /// Attempts and latency by component.
+    pub(super) components: BTreeMap<String, (u64, Total)>,
+    pub(super) route_lookup: Total,
+    pub(super) gorouter: Total,
+    /// Latency by source id.
+    pub(super) apps: BTreeMap<String, Total>,
+}
+
+impl Totals {
+    pub(super) fn count(&self, what: Count) -> u64 {
+        self.cells[what as usize]
+    }
+
+    /// By group, in the order of [`STATUS_GROUPS`].
+    pub(super) fn responses(&self) -> &[u64] {
+        &self.cells[RESPONSES..]
+    }
+}
+
+/// What the access log lost.
+#[derive(Debug, Default)]
+pub struct Losses {
+    dropped: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Losses {
+    pub(super) fn dropped(&self, records: u64) {
+        self.dropped.fetch_add(records, Ordering::Relaxed);
+    }
+
+    pub(super) fn failed(&self, records: u64) {
+        self.failed.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// Records dropped because the log thread was too far behind.
+    pub fn dropped_records(&self) -> u64 {
+        get(&self.dropped)
+    }
+
+    /// Records that could not be written.
+    pub fn failed_records(&self) -> u64 {
+        get(&self.failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counters(change: impl FnOnce(&mut Config)) -> Counters {
+        let mut config = Config::default();
+        change(&mut config);
+        Counters::new(Scope::new(&config))
+    }
+
+    #[test]
+    fn workers_count_apart_and_are_added_up() {
+        let counters = counters(|_| {});
+        let threads: Vec<_> = (0..3)
+            .map(|_| {
+                let worker = counters.worker();
+                std::thread::spawn(move || {
+                    for _ in 0..1000 {
+                        worker.request("a");
+                        worker.count(Count::WebsocketUpgrades);
+                        worker.latency("b", 1_000_000);
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        let totals = counters.totals();
+        assert_eq!(totals.count(Count::WebsocketUpgrades), 3000);
+        assert_eq!(totals.count(Count::WebsocketFailures), 0);
+        assert_eq!(totals.components["a"].0, 3000);
+        assert_eq!(
+            totals.components["b"]
+                .1
+                .shown(&counters.scope.latency)
+                .get_sample_count(),
+            3000
+        );
+    }
+
+    #[test]
+    fn every_count_has_its_own_cell() {
+        for (number, (count, _)) in Count::ALL.into_iter().enumerate() {
+            assert_eq!(count as usize, number);
+        }
+    }
+
+    #[test]
+    fn responses_are_grouped_by_their_first_digit() {
+        let counters = counters(|_| {});
+        let worker = counters.worker();
+        for status in [200, 299, 301, 404, 499, 500, 599, 101, 600, 0] {
+            worker.response(status);
+        }
+        assert_eq!(counters.totals().responses(), [2, 1, 2, 2, 3]);
+    }
+
+    #[test]
+    fn times_are_not_counted_when_that_is_off() {
+        let counters = counters(|config| config.per_request_metrics_reporting = false);
+        let worker = counters.worker();
+        worker.latency("a", 1);
+        worker.route_lookup(1);
+        worker.gorouter_time(1);
+        worker.http_latency("app", 1);
+        let totals = counters.totals();
+        assert!(totals.components.is_empty() && totals.apps.is_empty());
+        assert_eq!(
+            totals
+                .route_lookup
+                .shown(&counters.scope.route_lookup)
+                .get_sample_count(),
+            0
+        );
+    }
+
+    #[test]
+    fn latency_by_application_is_counted_when_asked_for() {
+        let counters = counters(|config| config.per_app_prometheus_http_metrics_reporting = true);
+        let worker = counters.worker();
+        worker.http_latency("app", 150_000_000);
+        worker.http_latency("", 1);
+        let apps = counters.totals().apps;
+        assert_eq!(apps.keys().collect::<Vec<_>>(), ["app", "gorouter"]);
+        assert_eq!(
+            apps["app"]
+                .shown(&counters.scope.http_latency)
+                .get_sample_sum(),
+            0.15
+        );
+    }
+}

@@ -1,0 +1,178 @@
+//! The access log line, byte for byte GoRouter's (spec 10.1).
+
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+
+use super::access_log::LogSettings;
+use super::escape::{push_escaped, push_or_dash};
+use super::record::{Text, View};
+use super::redact::Redact;
+use super::seconds::{CivilTime, push_number, push_seconds};
+use super::target::push_target;
+use crate::config::ExtraLogField;
+
+/// Turns records into lines.
+#[derive(Debug)]
+pub(super) struct Format {
+    shows_forwarded_for: bool,
+    shows_source_ip: bool,
+    redact: Redact,
+    extra_fields: Vec<ExtraLogField>,
+    /// ` x_first:` and so on.
+    extra_headers: Vec<Box<[u8]>>,
+    time: CivilTime,
+}
+
+impl Format {
+    pub(super) fn new(settings: &LogSettings) -> Format {
+        Format {
+            shows_forwarded_for: !settings.hides_forwarded_for,
+            shows_source_ip: !settings.hides_source_ip,
+            redact: Redact::from(&settings.redact),
+            extra_fields: settings.extra_fields.clone(),
+            extra_headers: settings
+                .extra_headers
+                .iter()
+                .map(|name| label(name))
+                .collect(),
+            time: CivilTime::default(),
+        }
+    }
+
+    /// Appends the line of one record, with its line break.
+    pub(super) fn push_line(&mut self, out: &mut Vec<u8>, record: &View<'_>) {
+        let entry = record.entry;
+        let method = record.get(Text::Method);
+        out.extend_from_slice(record.get(Text::Host));
+        out.extend_from_slice(b" - [");
+        self.time.push(out, entry.received_unix_ns);
+        out.extend_from_slice(b"] \"");
+        push_escaped(out, method);
+        out.push(b' ');
+        push_target(out, method, record.get(Text::Target), self.redact);
+        out.push(b' ');
+        push_escaped(out, record.get(Text::Protocol));
+        out.extend_from_slice(b"\" ");
+        push_status(out, entry.status);
+        out.push(b' ');
+        push_number(out, entry.request_bytes);
+        out.push(b' ');
+        push_number(out, entry.response_bytes);
+        out.extend_from_slice(b" \"");
+        push_or_dash(out, record.get(Text::Referer));
+        out.extend_from_slice(b"\" \"");
+        push_or_dash(out, record.get(Text::UserAgent));
+        out.extend_from_slice(b"\" \"");
+        push_peer(
+            out,
+            if self.shows_source_ip {
+                entry.peer
+            } else {
+                None
+            },
+        );
+        out.extend_from_slice(b"\" \"");
+        push_or_dash(out, record.get(Text::Endpoint));
+        out.extend_from_slice(b"\" x_forwarded_for:\"");
+        push_or_dash(
+            out,
+            if self.shows_forwarded_for {
+                record.get(Text::ForwardedFor)
+            } else {
+                b""
+            },
+        );
+        out.extend_from_slice(b"\" x_forwarded_proto:\"");
+        push_or_dash(out, record.get(Text::ForwardedProto));
+        out.extend_from_slice(b"\" vcap_request_id:\"");
+        push_or_dash(out, record.get(Text::RequestId));
+        out.extend_from_slice(b"\" response_time:");
+        push_seconds(out, entry.response_time_ns);
+        out.extend_from_slice(b" gorouter_time:");
+        push_seconds(out, entry.gorouter_time_ns);
+        out.extend_from_slice(b" app_id:\"");
+        push_or_dash(out, record.get(Text::AppId));
+        out.extend_from_slice(b"\" app_index:\"");
+        push_or_dash(out, record.get(Text::AppIndex));
+        out.extend_from_slice(b"\" instance_id:\"");
+        push_or_dash(out, record.get(Text::InstanceId));
+        out.push(b'"');
+        for &field in &self.extra_fields {
+            push_extra_field(out, field, record);
+        }
+        out.extend_from_slice(b" x_cf_routererror:\"");
+        push_or_dash(out, record.get(Text::RouterError));
+        out.push(b'"');
+        for (number, label) in self.extra_headers.iter().enumerate() {
+            out.extend_from_slice(label);
+            push_or_dash(out, record.extra(number));
+            out.push(b'"');
+        }
+        out.push(b'\n');
+    }
+}
+
+/// What stands before a header's value.
+fn label(name: &str) -> Box<[u8]> {
+    let shown = name.bytes().map(|byte| {
+        if byte == b'-' {
+            b'_'
+        } else {
+            byte.to_ascii_lowercase()
+        }
+    });
+    [b' '].into_iter().chain(shown).chain(*b":\"").collect()
+}
+
+fn push_status(out: &mut Vec<u8>, status: u16) {
+    match status {
+        0 => out.extend_from_slice(b"\"-\""),
+        _ => push_number(out, u64::from(status)),
+    }
+}
+
+fn push_peer(out: &mut Vec<u8>, peer: Option<SocketAddr>) {
+    // A socket for both families shows IPv4 clients as mapped addresses; the log shows what they are.
+    match peer.map(|peer| (peer.ip().to_canonical(), peer)) {
+        None => out.push(b'-'),
+        Some((IpAddr::V4(ip), peer)) => {
+            for (byte, mark) in ip.octets().into_iter().zip(*b"...:") {
+                push_number(out, u64::from(byte));
+                out.push(mark);
+            }
+            push_number(out, u64::from(peer.port()));
+        }
+        Some((IpAddr::V6(_), peer)) => {
+            // Writing to memory does not fail.
+            write!(out, "{peer}").ok();
+        }
+    }
+}
+
+fn push_extra_field(out: &mut Vec<u8>, field: ExtraLogField, record: &View<'_>) {
+    let attempts = &record.entry.attempts;
+    let (label, time): (&[u8], _) = match field {
+        ExtraLogField::FailedAttempts => {
+            out.extend_from_slice(b" failed_attempts:");
+            return push_number(out, u64::from(attempts.failed));
+        }
+        ExtraLogField::LocalAddress => {
+            out.extend_from_slice(b" local_address:\"");
+            push_or_dash(out, record.get(Text::LocalAddress));
+            return out.push(b'"');
+        }
+        ExtraLogField::FailedAttemptsTime => (b" failed_attempts_time:", attempts.failed_time_ns),
+        ExtraLogField::DnsTime => (b" dns_time:", attempts.dns_ns),
+        ExtraLogField::DialTime => (b" dial_time:", attempts.dial_ns),
+        ExtraLogField::TlsTime => (b" tls_time:", attempts.tls_ns),
+        ExtraLogField::BackendTime => (b" backend_time:", attempts.backend_ns),
+    };
+    out.extend_from_slice(label);
+    match time {
+        Some(time) => push_seconds(out, time),
+        None => out.extend_from_slice(b"\"-\""),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! The names of all metrics, and what they tell (spec 11).
+
+/// Name and help text of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Name as scraped.
+    pub name: &'static str,
+    /// What it tells, in a sentence.
+    pub help: &'static str,
+}
+
+macro_rules! metrics {
+    ($($(#[$doc:meta])* $id:ident = $name:literal, $help:literal;)*) => {
+        $($(#[$doc])* pub const $id: Metric = Metric { name: $name, help: $help };)*
+        #[cfg(test)]
+        const ALL: &[Metric] = &[$($id),*];
+    };
+}
+
+metrics! {
+    // Fed by the data path.
+
+    /// Counter: component.
+    TOTAL_REQUESTS = "total_requests", "Attempts to send a request to an endpoint, by the endpoint's component tag.";
+    /// Counter.
+    REJECTED_REQUESTS = "rejected_requests", "Requests that no route answers for.";
+    /// Counter.
+    BAD_GATEWAYS = "bad_gateways", "Requests that ended with 502 because every attempt failed.";
+    /// Counter.
+    EMPTY_CONTENT_LENGTH_HEADER = "empty_content_length_header", "Requests with an empty Content-Length header.";
+    /// Counter.
+    BACKEND_INVALID_ID = "backend_invalid_id", "Attempts that met a backend with another identity than registered.";
+    /// Counter.
+    BACKEND_INVALID_TLS_CERT = "backend_invalid_tls_cert", "Attempts that met a backend whose certificate did not verify.";
+    /// Counter.
+    BACKEND_TLS_HANDSHAKE_FAILED = "backend_tls_handshake_failed", "Attempts whose TLS handshake with the backend failed.";
+    /// Counter.
+    BACKEND_EXHAUSTED_CONNS = "backend_exhausted_conns", "Requests refused because all endpoints had their most connections.";
+    /// Counter.
+    WEBSOCKET_UPGRADES = "websocket_upgrades", "WebSocket requests that a backend answered.";
+    /// Counter.
+    WEBSOCKET_FAILURES = "websocket_failures", "WebSocket requests that failed.";
+    /// Counter: status_group.
+    RESPONSES = "responses", "Responses to requests that had an endpoint, by the first digit of their status.";
+    /// Histogram, milliseconds: component.
+    LATENCY = "latency", "Time from a request's arrival to the end of its response, in milliseconds, by the endpoint's component tag.";
+    /// Histogram, nanoseconds.
+    ROUTE_LOOKUP_TIME = "route_lookup_time", "Time to find the route of a request, in nanoseconds.";
+    /// Histogram, seconds.
+    GOROUTER_TIME = "gorouter_time", "The part of a request's time that the router itself took, in seconds.";
+    /// Histogram, seconds: source_id.
+    HTTP_LATENCY = "http_latency_seconds", "Time from a request's arrival to the end of its response, in seconds, by the endpoint's source_id tag.";
+
+    // Fed by the control plane.
+
+    /// Counter: component, action.
+    REGISTRY_MESSAGE = "registry_message", "Registrations of an endpoint for a route, by component and by what they came to.";
+    /// Counter: component.
+    UNREGISTRY_MESSAGE = "unregistry_message", "Unregistrations of an endpoint for a route, by component.";
+    /// Counter.
+    ROUTES_PRUNED = "routes_pruned", "Endpoints removed because nothing had renewed them in time.";
+    /// Gauge.
+    TOTAL_ROUTES = "total_routes", "Routes in the table.";
+    /// Gauge, milliseconds.
+    MS_SINCE_LAST_REGISTRY_UPDATE = "ms_since_last_registry_update", "Milliseconds since the last registration; -1 before the first.";
+    /// Histogram, milliseconds.
+    ROUTE_REGISTRATION_LATENCY = "route_registration_latency", "Time from an endpoint's update to its arrival in the table, in milliseconds, of new endpoints.";
+    /// Gauge.
+    FILE_DESCRIPTORS = "file_descriptors", "Open file descriptors of the process.";
+    /// Gauge.
+    BUFFERED_MESSAGES = "buffered_messages", "NATS messages that wait to be processed.";
+    /// Gauge.
+    TOTAL_DROPPED_MESSAGES = "total_dropped_messages", "NATS messages dropped because processing fell behind.";
+    /// Gauge, seconds.
+    UPTIME = "uptime", "Seconds since the process started.";
+    /// Counter: cause.
+    HANDLER_ERRORS = "promhttp_metric_handler_errors_total", "Scrapes that failed, by cause.";
+
+    // Fed by the access log; GoRouter has no counterpart.
+
+    /// Counter.
+    LOG_DROPPED = "access_log_dropped_records", "Access log records dropped because the log thread was too far behind.";
+    /// Counter.
+    LOG_FAILED = "access_log_failed_records", "Access log records that could not be written.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_help_is_a_sentence() {
+        let mut names: Vec<_> = ALL.iter().map(|metric| metric.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+        for Metric { name, help } in ALL {
+            assert!(
+                name.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+                "{name}"
+            );
+            assert!(
+                help.ends_with('.') && help.starts_with(char::is_uppercase),
+                "{name}: {help}"
+            );
+        }
+    }
+}

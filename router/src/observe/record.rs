@@ -1,0 +1,223 @@
+//! What one exchange leaves behind for the access log.
+
+use std::net::SocketAddr;
+
+/// Raw values of one exchange; formatting happens on the log's own thread.
+///
+/// Made once and used again for the next exchange: after [`clear`](Record::clear) its memory stays, so a warm record
+/// allocates nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// Everything of fixed size.
+    pub entry: Entry,
+    pieces: Pieces,
+    text: Vec<u8>,
+    extra: Vec<Option<Piece>>,
+}
+
+/// The part of a record that has a fixed size.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Entry {
+    /// When the request arrived, in nanoseconds since the Unix epoch.
+    pub received_unix_ns: u64,
+    /// Status of the final response; 0 shows as `"-"`.
+    pub status: u16,
+    /// Body bytes read from the client.
+    pub request_bytes: u64,
+    /// Body bytes sent to the client.
+    pub response_bytes: u64,
+    /// From the arrival of the request to the end of the exchange, in nanoseconds.
+    pub response_time_ns: u64,
+    /// The part of it that the router itself took, in nanoseconds; 0 when no endpoint was involved.
+    pub gorouter_time_ns: u64,
+    /// The client as the request shows it: the TCP peer, or what the PROXY protocol said.
+    pub peer: Option<SocketAddr>,
+    /// What became of the attempts.
+    pub attempts: Attempts,
+}
+
+/// Details of the attempts; `None` shows as `"-"`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attempts {
+    /// Number of failed attempts.
+    pub failed: u32,
+    /// From the arrival of the request to the last failure, in nanoseconds.
+    pub failed_time_ns: Option<u64>,
+    /// Name resolution of the successful attempt, in nanoseconds.
+    pub dns_ns: Option<u64>,
+    /// Connecting, in the successful attempt, in nanoseconds.
+    pub dial_ns: Option<u64>,
+    /// TLS handshake of the successful attempt, in nanoseconds.
+    pub tls_ns: Option<u64>,
+    /// The successful attempt as a whole, in nanoseconds.
+    pub backend_ns: Option<u64>,
+}
+
+/// The texts of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// Host as sent, with its port.
+    Host,
+    /// Request method.
+    Method,
+    /// Path and query as sent, such as `/a?b`.
+    Target,
+    /// `HTTP/1.1`
+    Protocol,
+    /// `Referer`
+    Referer,
+    /// `User-Agent`
+    UserAgent,
+    /// `X-Forwarded-For` as sent to the backend, else as received.
+    ForwardedFor,
+    /// `X-Forwarded-Proto` as sent to the backend, else as received.
+    ForwardedProto,
+    /// `X-Vcap-Request-Id`
+    RequestId,
+    /// Address of the endpoint, `ip:port`.
+    Endpoint,
+    /// The endpoint's application.
+    AppId,
+    /// The endpoint's instance index.
+    AppIndex,
+    /// The endpoint's instance id.
+    InstanceId,
+    /// `X-Cf-RouterError`
+    RouterError,
+    /// Our own address towards the endpoint, `ip:port`.
+    LocalAddress,
+}
+
+const TEXTS: usize = Text::LocalAddress as usize + 1;
+
+/// Where each text stands.
+pub(super) type Pieces = [Piece; TEXTS];
+
+/// A stretch of the record's text.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Piece {
+    start: u32,
+    length: u32,
+}
+
+impl Piece {
+    fn of(self, text: &[u8]) -> &[u8] {
+        let start = self.start as usize;
+        text.get(start..start + self.length as usize)
+            .unwrap_or_default()
+    }
+}
+
+impl Record {
+    /// Makes it ready for the next exchange; its memory stays.
+    pub fn clear(&mut self) {
+        self.entry = Entry::default();
+        self.pieces = Pieces::default();
+        self.text.clear();
+        self.extra.clear();
+    }
+
+    /// Sets a text; what was set before no longer counts. An empty one shows as `"-"`.
+    #[inline]
+    pub fn set(&mut self, which: Text, value: &[u8]) {
+        self.pieces[which as usize] = self.keep(value);
+    }
+
+    /// A text, empty when it was not set.
+    pub fn get(&self, which: Text) -> &[u8] {
+        self.pieces[which as usize].of(&self.text)
+    }
+
+    /// Adds the value of the next extra header, in the order of [`LogSettings::extra_headers`]; `None` when the request
+    /// does not have it.
+    ///
+    /// [`LogSettings::extra_headers`]: super::access_log::LogSettings::extra_headers
+    pub fn push_extra(&mut self, value: Option<&[u8]>) {
+        let piece = value.map(|value| self.keep(value));
+        self.extra.push(piece);
+    }
+
+    pub(super) fn view(&self) -> View<'_> {
+        View {
+            entry: &self.entry,
+            pieces: &self.pieces,
+            text: &self.text,
+            extra: &self.extra,
+        }
+    }
+
+    #[inline]
+    fn keep(&mut self, value: &[u8]) -> Piece {
+        let start = self.text.len();
+        self.text.extend_from_slice(value);
+        // A head is a few MiB at most; what would not fit is left out rather than shown wrong.
+        match (u32::try_from(start), u32::try_from(value.len())) {
+            (Ok(start), Ok(length)) => Piece { start, length },
+            _ => Piece::default(),
+        }
+    }
+}
+
+/// A record wherever its parts are kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View<'a> {
+    pub(super) entry: &'a Entry,
+    pub(super) pieces: &'a Pieces,
+    pub(super) text: &'a [u8],
+    pub(super) extra: &'a [Option<Piece>],
+}
+
+impl<'a> View<'a> {
+    pub(super) fn get(&self, which: Text) -> &'a [u8] {
+        self.pieces[which as usize].of(self.text)
+    }
+
+    /// The extra header with this number, empty when it is absent.
+    pub(super) fn extra(&self, number: usize) -> &'a [u8] {
+        let piece = self.extra.get(number).copied().flatten();
+        piece.map(|piece| piece.of(self.text)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_value_set_wins_and_clearing_forgets_it() {
+        let mut record = Record::default();
+        record.set(Text::Host, b"a.test");
+        record.set(Text::AppId, b"app");
+        record.set(Text::Host, b"b.test");
+        assert_eq!(record.get(Text::Host), b"b.test");
+        assert_eq!(record.get(Text::AppId), b"app");
+        assert_eq!(record.get(Text::LocalAddress), b"");
+        record.clear();
+        assert_eq!(record.get(Text::Host), b"");
+    }
+
+    #[test]
+    fn extra_headers_keep_their_order_and_their_gaps() {
+        let mut record = Record::default();
+        record.push_extra(Some(b"two"));
+        record.push_extra(None);
+        record.push_extra(Some(b"one"));
+        let view = record.view();
+        assert_eq!(
+            [view.extra(0), view.extra(1), view.extra(2), view.extra(3)],
+            [&b"two"[..], b"", b"one", b""]
+        );
+    }
+
+    #[test]
+    fn a_warm_record_does_not_allocate() {
+        let mut record = Record::default();
+        record.set(Text::Target, &[b'a'; 500]);
+        record.push_extra(Some(b"x"));
+        let (text, extra) = (record.text.as_ptr(), record.extra.as_ptr());
+        record.clear();
+        record.set(Text::Target, &[b'b'; 400]);
+        record.push_extra(None);
+        assert_eq!((record.text.as_ptr(), record.extra.as_ptr()), (text, extra));
+    }
+}

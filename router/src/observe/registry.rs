@@ -1,0 +1,126 @@
+//! All metrics of the process, and how they are scraped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Instant;
+
+use prometheus::TextEncoder;
+
+use super::counters::{Counters, Losses, Scope, WorkerCounters};
+use super::histogram::{Bounds, unit};
+use super::names::{self, Metric};
+use super::registrations::Registrations;
+use super::{descriptors, families};
+use crate::config::Config;
+
+pub use super::registrations::{Action, RegistryCounters};
+
+/// All metrics of the process.
+#[derive(Debug)]
+pub struct Metrics {
+    started: Instant,
+    pub(super) data_path: Counters,
+    pub(super) registrations: Registrations,
+    pub(super) losses: Arc<Losses>,
+    gauges: [AtomicI64; Gauge::ALL.len()],
+    pub(super) failed_scrapes: AtomicU64,
+}
+
+/// Numbers that go up and down, set by whoever knows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gauge {
+    /// Routes in the table.
+    TotalRoutes,
+    /// Milliseconds since the last registration; -1 before the first.
+    MsSinceLastRegistryUpdate,
+    /// Messages of the bus that wait to be handled.
+    BufferedMessages,
+    /// Messages of the bus that were dropped.
+    TotalDroppedMessages,
+    /// Open file descriptors; a scrape sets it.
+    FileDescriptors,
+    /// Seconds since the start; a scrape sets it.
+    Uptime,
+}
+
+impl Gauge {
+    pub(super) const ALL: [(Gauge, Metric); 6] = [
+        (Gauge::TotalRoutes, names::TOTAL_ROUTES),
+        (
+            Gauge::MsSinceLastRegistryUpdate,
+            names::MS_SINCE_LAST_REGISTRY_UPDATE,
+        ),
+        (Gauge::BufferedMessages, names::BUFFERED_MESSAGES),
+        (Gauge::TotalDroppedMessages, names::TOTAL_DROPPED_MESSAGES),
+        (Gauge::FileDescriptors, names::FILE_DESCRIPTORS),
+        (Gauge::Uptime, names::UPTIME),
+    ];
+}
+
+impl Metrics {
+    /// Metrics as `config` wants them. `started` is when the process was.
+    pub fn new(config: &Config, started: Instant) -> Metrics {
+        let buckets = &config
+            .prometheus
+            .meters
+            .route_registration_latency_histogram_buckets;
+        let metrics = Metrics {
+            started,
+            data_path: Counters::new(Scope::new(config)),
+            registrations: Registrations::new(Bounds::new(unit::MILLISECOND, buckets)),
+            losses: Arc::default(),
+            gauges: Default::default(),
+            failed_scrapes: AtomicU64::new(0),
+        };
+        metrics.set(Gauge::MsSinceLastRegistryUpdate, -1);
+        metrics
+    }
+
+    /// Counters for a new worker.
+    pub fn worker(&self) -> WorkerCounters {
+        self.data_path.worker()
+    }
+
+    /// Counters for the task that changes the table.
+    pub fn registry(&self) -> RegistryCounters {
+        self.registrations.counters()
+    }
+
+    /// What the access log lost, for [`AccessLog::start`](super::access_log::AccessLog::start).
+    pub fn losses(&self) -> Arc<Losses> {
+        Arc::clone(&self.losses)
+    }
+
+    /// Sets a gauge.
+    pub fn set(&self, gauge: Gauge, value: i64) {
+        self.gauges[gauge as usize].store(value, Ordering::Relaxed);
+    }
+
+    pub(super) fn gauge(&self, gauge: Gauge) -> i64 {
+        self.gauges[gauge as usize].load(Ordering::Relaxed)
+    }
+
+    /// All metrics in Prometheus text form (version 0.0.4), sorted by name.
+    ///
+    /// Looks at the process's file descriptors, which may take milliseconds on old kernels: not for a worker.
+    ///
+    /// # Errors
+    /// None that is known of; one is counted as a failed scrape.
+    pub fn render(&self) -> Result<String, prometheus::Error> {
+        if let Some(open) = descriptors::open() {
+            self.set(Gauge::FileDescriptors, open);
+        }
+        self.set(
+            Gauge::Uptime,
+            self.started.elapsed().as_secs().cast_signed(),
+        );
+        let text = TextEncoder::new().encode_to_string(&families::all(self));
+        if text.is_err() {
+            self.failed_scrapes.fetch_add(1, Ordering::Relaxed);
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests;

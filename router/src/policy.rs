@@ -1,0 +1,72 @@
+//! What the data path needs of the configuration, resolved once at start.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::balance::{Rules, ZonePreference};
+use crate::config::{AzPreference, Config};
+use crate::http1::response::Limits;
+
+/// Settings of the data path. Zero durations mean no limit, as in the configuration.
+#[derive(Debug)]
+pub struct Policy {
+    /// How endpoints are chosen.
+    pub rules: Rules,
+    /// Attempts on backends, at least 1.
+    pub max_attempts: u32,
+    /// Time for a whole attempt, to the last byte of the body.
+    pub endpoint_timeout: Duration,
+    /// Time to connect.
+    pub dial_timeout: Duration,
+    /// Interval of TCP keep-alive probes to backends.
+    pub keep_alive_probes: Duration,
+    /// How long a client connection may be idle.
+    pub frontend_idle_timeout: Duration,
+    /// Time for a request head.
+    pub read_header_timeout: Duration,
+    /// Whether every request gets a backend connection of its own.
+    pub close_backends: bool,
+    /// Idle connections kept for each endpoint.
+    pub idle_per_endpoint: usize,
+    /// An empty pool answers 503, not 404.
+    pub empty_pool_503: bool,
+    /// Whether a connection is used again behind a request with `Expect: 100-continue`.
+    pub keep_alive_100_continue: bool,
+    /// Bounds of a response head.
+    pub response_limits: Limits,
+    /// Request headers that the access log shows, as configured.
+    pub extra_headers: Vec<Box<str>>,
+    /// Our own address, for `X-Vcap-Router`.
+    pub local_ip: IpAddr,
+}
+
+impl Policy {
+    /// Resolves `config`. `extra_headers` are those of the access log.
+    pub fn new(config: &Config, local_ip: IpAddr, extra_headers: Vec<Box<str>>) -> Policy {
+        let mark_ttl = config.droplet_stale_threshold / 4;
+        Policy {
+            rules: Rules {
+                max_conns: u32::try_from(config.backends.max_conns).unwrap_or(u32::MAX),
+                mark_ttl: u64::try_from(mark_ttl.as_millis()).unwrap_or(u64::MAX),
+                zone: config.zone.as_str().into(),
+                zone_preference: match config.balancing_algorithm_az_preference {
+                    AzPreference::None => ZonePreference::None,
+                    AzPreference::LocallyOptimistic => ZonePreference::LocallyOptimistic,
+                },
+            },
+            max_attempts: u32::try_from(config.backends.max_attempts).unwrap_or(1).max(1),
+            endpoint_timeout: config.endpoint_timeout,
+            dial_timeout: config.endpoint_dial_timeout,
+            keep_alive_probes: config.endpoint_keep_alive_probe_interval,
+            frontend_idle_timeout: config.frontend_idle_timeout,
+            read_header_timeout: config.read_header_timeout,
+            close_backends: config.disable_keep_alives,
+            idle_per_endpoint: config.max_idle_conns_per_host.min(config.max_idle_conns),
+            empty_pool_503: config.empty_pool_response_code_503,
+            keep_alive_100_continue: config.keep_alive_100_continue_requests,
+            response_limits: Limits::default(),
+            extra_headers,
+            local_ip,
+        }
+    }
+}

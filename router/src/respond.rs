@@ -1,0 +1,208 @@
+//! The only place that turns an error into a response (spec 4.10).
+
+use std::borrow::Cow;
+
+use crate::http1::{Refusal, status, write};
+use crate::message::Version;
+use crate::upstream::{Cause, Failure};
+
+/// An answer that the router makes itself.
+#[derive(Debug)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// `X-Cf-RouterError`.
+    pub router_error: Option<Cow<'static, str>>,
+    /// `Cache-Control`.
+    pub cache_control: Option<&'static str>,
+    /// `Expires`.
+    pub expires: Option<&'static str>,
+    /// What the body says.
+    pub body: Body,
+    /// Whether the connection ends behind the answer, whatever the client wants.
+    pub close: bool,
+}
+
+/// Body of an [`Answer`].
+#[derive(Debug)]
+pub enum Body {
+    /// None.
+    Empty,
+    /// `<code> <reason>: <message>` and a newline, as plain text.
+    Message(String),
+    /// This text, as plain text.
+    Text(&'static str),
+    /// This text without a type: a health check.
+    Untyped(&'static str),
+}
+
+const NOT_STORED: &str = "no-cache, no-store";
+const BRIEFLY: &str = "public,max-age=2";
+
+impl Answer {
+    /// An answer with nothing but a status.
+    pub fn bare(status: u16) -> Answer {
+        Answer { status, router_error: None, cache_control: None, expires: None, body: Body::Empty, close: false }
+    }
+
+    fn error(status: u16, router_error: &'static str, cache_control: &'static str, message: String) -> Answer {
+        Answer {
+            router_error: Some(Cow::Borrowed(router_error)),
+            cache_control: Some(cache_control),
+            body: Body::Message(message),
+            ..Answer::bare(status)
+        }
+    }
+
+    /// No Host, or the client's own address as Host.
+    pub fn empty_host() -> Answer {
+        Answer::error(400, "empty_host", BRIEFLY, "Request had empty Host header".into())
+    }
+
+    /// No route. `host` is shown as sent.
+    pub fn unknown_route(host: &[u8]) -> Answer {
+        let message = format!("Requested route ('{}') does not exist.", host.escape_ascii());
+        Answer::error(404, "unknown_route", NOT_STORED, message)
+    }
+
+    /// A route without endpoints.
+    pub fn no_endpoints(host: &[u8]) -> Answer {
+        let message = format!("Requested route ('{}') has no available endpoints.", host.escape_ascii());
+        Answer::error(503, "no_endpoints", BRIEFLY, message)
+    }
+
+    /// All endpoints at their connection limit.
+    pub fn connection_limit(host: &[u8]) -> Answer {
+        let message = format!("Requested route ('{}') has reached the connection limit.", host.escape_ascii());
+        Answer {
+            router_error: Some(Cow::Borrowed("Connection Limit Reached")),
+            body: Body::Message(message),
+            ..Answer::bare(503)
+        }
+    }
+
+    /// The load balancer's check.
+    pub fn health_check(healthy: bool) -> Answer {
+        Answer {
+            cache_control: Some("private, max-age=0"),
+            expires: Some("0"),
+            body: if healthy { Body::Untyped("ok\n") } else { Body::Empty },
+            ..Answer::bare(if healthy { 200 } else { 503 })
+        }
+    }
+
+    /// CONNECT, which a reverse proxy does not serve (spec 4.2).
+    pub fn connect_refused() -> Answer {
+        Answer { close: true, ..Answer::bare(405) }
+    }
+
+    /// What the client gets when the last attempt failed.
+    pub fn endpoint_failure(failure: &Failure) -> Answer {
+        let (status, body) = match failure.cause {
+            Cause::ClientGone => (499, Body::Text("499 Request Cancelled\n")),
+            Cause::ClientBody(_) => (400, Body::Text("400 Bad Request\n")),
+            _ => (502, Body::Message("Registered endpoint failed to handle the request.".into())),
+        };
+        Answer {
+            router_error: Some(Cow::Owned(format!("endpoint_failure ({})", failure.cause))),
+            body,
+            // Where the client's body ends is not known any more.
+            close: matches!(failure.cause, Cause::ClientBody(_)),
+            ..Answer::bare(status)
+        }
+    }
+
+    /// Appends the whole answer as HTTP/1 and gives the number of bytes of its body as the log counts them.
+    pub fn write(&self, to: &Recipient, date: &[u8], out: &mut Vec<u8>) -> usize {
+        let text: Cow<'_, [u8]> = match &self.body {
+            Body::Empty => Cow::Borrowed(b""),
+            Body::Text(text) | Body::Untyped(text) => Cow::Borrowed(text.as_bytes()),
+            Body::Message(message) => {
+                let reason = status::reason(self.status).unwrap_or_default();
+                Cow::Owned(format!("{} {reason}: {message}\n", self.status).into_bytes())
+            }
+        };
+        write::status_line(to.version, self.status, out);
+        let mut line = |name: &str, value: &[u8]| {
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(value);
+            out.extend_from_slice(b"\r\n");
+        };
+        if let Some(error) = &self.router_error {
+            line("X-Cf-RouterError", error.as_bytes());
+        }
+        if let Some(value) = self.cache_control {
+            line("Cache-Control", value.as_bytes());
+        }
+        if let Some(value) = self.expires {
+            line("Expires", value.as_bytes());
+        }
+        if matches!(self.body, Body::Text(_) | Body::Message(_)) {
+            line("Content-Type", b"text/plain; charset=utf-8");
+            line("X-Content-Type-Options", b"nosniff");
+        }
+        line("Date", date);
+        line("Content-Length", itoa::Buffer::new().format(text.len()).as_bytes());
+        out.extend_from_slice(connection_line(to.version, to.keep_alive && !self.close));
+        out.extend_from_slice(b"\r\n");
+        if !to.head_only {
+            out.extend_from_slice(&text);
+        }
+        text.len()
+    }
+}
+
+/// What an answer must know about the request.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipient {
+    /// The client's version.
+    pub version: Version,
+    /// Whether the connection is kept.
+    pub keep_alive: bool,
+    /// The request was HEAD.
+    pub head_only: bool,
+}
+
+/// The Connection line of an answer: said only where it differs from the version's default.
+pub fn connection_line(version: Version, keep_alive: bool) -> &'static [u8] {
+    match (version, keep_alive) {
+        (Version::Http11, false) => b"Connection: close\r\n",
+        (Version::Http10, true) => b"Connection: keep-alive\r\n",
+        _ => b"",
+    }
+}
+
+/// The bytes that answer a request which was refused before it was one (spec 4.2); the connection ends behind them.
+pub fn refusal(refusal: Refusal, date: &[u8]) -> Vec<u8> {
+    let (line, body) = match refusal {
+        Refusal::Malformed => ("400 Bad Request", "400 Bad Request"),
+        Refusal::HeaderName => ("400 Bad Request: invalid header name", "400 Bad Request: invalid header name"),
+        Refusal::HostMissing => {
+            ("400 Bad Request: missing required Host header", "400 Bad Request: missing required Host header")
+        }
+        Refusal::HostMalformed => {
+            ("400 Bad Request: malformed Host header", "400 Bad Request: malformed Host header")
+        }
+        Refusal::TransferEncoding => ("501 Not Implemented", "Unsupported transfer encoding"),
+        Refusal::TooLarge => ("431 Request Header Fields Too Large", "431 Request Header Fields Too Large"),
+        Refusal::MajorVersion => (
+            "505 HTTP Version Not Supported: unsupported protocol version",
+            "505 HTTP Version Not Supported: unsupported protocol version",
+        ),
+        Refusal::MinorVersion => return b"HTTP/1.0 400 Bad Request\r\n\r\n".to_vec(),
+        Refusal::Expectation => {
+            let mut out = Vec::new();
+            let recipient = Recipient { version: Version::Http11, keep_alive: false, head_only: false };
+            Answer::bare(417).write(&recipient, date, &mut out);
+            return out;
+        }
+        Refusal::Http2Preface => {
+            let mut out = Vec::new();
+            let recipient = Recipient { version: Version::Http11, keep_alive: false, head_only: false };
+            Answer::empty_host().write(&recipient, date, &mut out);
+            return out;
+        }
+    };
+    format!("HTTP/1.1 {line}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n{body}").into_bytes()
+}

@@ -1,0 +1,32 @@
+//! One client connection: requests in, answers out, in order.
+//!
+//! ```text
+//! connection ──► request: parse, filters, look-up ──► upstream::forward ──► relay
+//!     ▲                        │ answer of our own                            │
+//!     └────────────────────────┴──────────── keep-alive ◄─────────────────────┘
+//! ```
+//!
+//! - [`connection`]: the keep-alive loop, idle time, the end of a connection
+//! - [`request`]: one request, from its head to its log line
+//! - [`client`]: the client's side as `upstream` sees it: body in, interim answers out
+//! - [`relay`]: the response body on its way back
+//! - [`tunnel`]: bytes both ways behind a 101
+
+mod client;
+mod connection;
+mod relay;
+mod request;
+mod tunnel;
+
+pub use connection::{Peer, serve};
+
+/// What happens to the client's connection behind a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// It takes the next request.
+    Keep,
+    /// It ends; the client may still be sending, so it is given time to read the answer.
+    Close,
+    /// It ends at once, so that the client sees a transfer that broke off.
+    Abort,
+}

@@ -1,0 +1,432 @@
+//! One request, from its head to its log line.
+
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::client::Client;
+use super::connection::Peer;
+use super::relay::{Broken, Coding, Relay};
+use super::{Next, tunnel};
+use crate::exchange::{Exchange, nanoseconds};
+use crate::filters::Context;
+use crate::http1::request::{self, Expect, HEAD_LIMIT};
+use crate::http1::target::Form;
+use crate::http1::{Framing, Parsed, Progress, Refusal, Request, host, write};
+use crate::message::{Name, Version, View};
+use crate::observe::counters::Count;
+use crate::observe::record::Text;
+use crate::respond::{self, Answer, Recipient, connection_line};
+use crate::upstream::{self, Outcome, forward, replay};
+use crate::worker::{Timer, Worker};
+
+/// Serves the request whose first bytes are in `client.inbound`.
+pub(super) async fn serve_request<S>(client: &mut Client<S>, peer: &Peer, worker: &Worker, timer: &Timer) -> Next
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut exchange = worker.exchange();
+    let request = match read_head(client, &mut exchange, worker, timer).await {
+        Ok(request) => request,
+        Err(ended) => {
+            worker.take_back(exchange);
+            return match ended {
+                Ended::Refused(refusal) => refuse(client, refusal, worker, timer).await,
+                Ended::Gone => Next::Abort,
+            };
+        }
+    };
+    let next = exchange_one(client, peer, worker, timer, &mut exchange, &request).await;
+    worker.finish(exchange);
+    next
+}
+
+/// Why there is no request.
+enum Ended {
+    Refused(Refusal),
+    /// The client left, or took too long.
+    Gone,
+}
+
+async fn read_head<S>(client: &mut Client<S>, exchange: &mut Exchange, worker: &Worker, timer: &Timer) -> Result<Request, Ended>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut progress = Progress::default();
+    let mut timed = false;
+    loop {
+        let Some(buffer) = &mut client.inbound else { return Err(Ended::Gone) };
+        if progress.worth_parsing(buffer.unread()) {
+            match request::parse(buffer.unread(), &mut exchange.head) {
+                Parsed::Complete(request) => return Ok(request),
+                Parsed::Refused(refusal) => return Err(Ended::Refused(refusal)),
+                Parsed::Partial => {}
+            }
+        }
+        if !timed && !worker.policy.read_header_timeout.is_zero() {
+            // Without a limit for heads the idle limit goes on: it was armed before the first byte.
+            timed = true;
+            timer.arm(worker.policy.read_header_timeout);
+        }
+        if !buffer.make_room(HEAD_LIMIT) {
+            return Err(Ended::Refused(Refusal::TooLarge));
+        }
+        let stream = &mut client.stream;
+        let read = poll_fn(|cx| match buffer.poll_fill(cx, stream) {
+            Poll::Ready(read) => Poll::Ready(read.unwrap_or(0)),
+            Poll::Pending if timer.has_expired(cx) => Poll::Ready(0),
+            Poll::Pending => Poll::Pending,
+        });
+        if read.await == 0 {
+            return Err(Ended::Gone);
+        }
+    }
+}
+
+async fn refuse<S>(client: &mut Client<S>, refusal: Refusal, worker: &Worker, timer: &Timer) -> Next
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let bytes = worker.clock.with_date(|date| respond::refusal(refusal, date));
+    match client.send(&bytes, timer).await {
+        Ok(()) => Next::Close,
+        Err(_) => Next::Abort,
+    }
+}
+
+async fn exchange_one<S>(
+    client: &mut Client<S>,
+    peer: &Peer,
+    worker: &Worker,
+    timer: &Timer,
+    exchange: &mut Exchange,
+    request: &Request,
+) -> Next
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let Some(mut inbound) = client.inbound.take() else { return Next::Abort };
+    let bytes = inbound.unread();
+    exchange.begin(bytes, request, &worker.policy.extra_headers, &worker.clock);
+    exchange.request_id = worker.request_id();
+    exchange.record.set(Text::RequestId, exchange.request_id.as_bytes());
+    exchange.record.entry.peer = Some(peer.address);
+    let answer = prepare(bytes, peer, worker, exchange, request);
+    let replay = {
+        let view = View { head: &mut exchange.head, bytes };
+        replay(&view, request.framing != Framing::None)
+    };
+    inbound.consume(request.head_length);
+    client.begin(request.framing);
+    if !inbound.is_empty() {
+        client.inbound = Some(inbound);
+    } else {
+        drop(inbound);
+    }
+    let recipient = Recipient {
+        version: exchange.head.version,
+        keep_alive: request.keep_alive && !worker.is_draining(),
+        head_only: exchange.record.get(Text::Method) == b"HEAD",
+    };
+    let pool = match answer {
+        Some(answer) => return respond(client, worker, timer, exchange, request.expect, recipient, answer).await,
+        None => exchange.pool.take(),
+    };
+    let Some(pool) = pool else { return Next::Abort };
+    let failure = match forward(worker, exchange, &pool, client, timer, replay).await {
+        Outcome::Answered(answer) => return pass_on(client, worker, timer, exchange, recipient, answer).await,
+        Outcome::Overloaded => {
+            worker.counters.count(Count::BackendExhaustedConns);
+            Answer::connection_limit(exchange.record.get(Text::Host))
+        }
+        Outcome::Empty => empty_pool(worker, exchange),
+        Outcome::Failed(failure) => {
+            let answer = Answer::endpoint_failure(&failure);
+            if answer.status == 502 {
+                worker.counters.count(Count::BadGateways);
+            }
+            worker.counters.response(answer.status);
+            if matches!(failure.cause, upstream::Cause::ClientGone) {
+                // Nobody is there to read it; it is what the log shows.
+                note_answer(exchange, &answer);
+                exchange.record.entry.response_bytes = 22;
+                return Next::Abort;
+            }
+            answer
+        }
+    };
+    respond(client, worker, timer, exchange, request.expect, recipient, failure).await
+}
+
+/// Everything before the first byte goes out: checks, look-up, filters, the outgoing head. Gives the router's own answer
+/// where there is one, else leaves the route in `exchange.pool` and the head in `exchange.out`.
+fn prepare(bytes: &[u8], peer: &Peer, worker: &Worker, exchange: &mut Exchange, request: &Request) -> Option<Answer> {
+    if request.target.form == Form::Asterisk && exchange.head.method.of(bytes) == b"OPTIONS" {
+        // Asked of the router itself (spec 4.2).
+        exchange.notes.unlogged = true;
+        return Some(Answer::bare(200));
+    }
+    let mut view = View { head: &mut exchange.head, bytes };
+    if let Some(answer) = worker.filters.arrived(&view, || worker.health.is_healthy()) {
+        return Some(answer);
+    }
+    if request.target.form == Form::Authority {
+        exchange.record.set(Text::Target, b"/");
+        return Some(Answer::connect_refused());
+    }
+    let shown = request.host.of(bytes);
+    let name = host::without_port(shown);
+    if name.is_empty() || name == host::without_port(peer.ip.as_bytes()) {
+        return Some(Answer::empty_host());
+    }
+    let began = Instant::now();
+    let found = worker.table.lookup(name, request.target.path.of(bytes));
+    let looked_up = Instant::now();
+    worker.counters.route_lookup(nanoseconds(looked_up - began));
+    let Some(pool) = found else {
+        worker.counters.count(Count::RejectedRequests);
+        return Some(Answer::unknown_route(shown));
+    };
+    if pool.is_empty() {
+        return Some(empty_pool(worker, exchange));
+    }
+    let mut context = Context {
+        request,
+        client_ip: &peer.ip,
+        tls: peer.tls,
+        request_id: &exchange.request_id,
+        received_unix_ms: exchange.record.entry.received_unix_ns / 1_000_000,
+        notes: &mut exchange.notes,
+        record: &mut exchange.record,
+    };
+    worker.filters.routed(&mut view, &mut context);
+    outgoing(bytes, worker, exchange, request);
+    exchange.pool = Some(pool);
+    exchange.times.proxied = Some(looked_up);
+    None
+}
+
+/// Writes the head for the backend into `exchange.out`, all but the lines that name the endpoint.
+fn outgoing(bytes: &[u8], worker: &Worker, exchange: &mut Exchange, request: &Request) {
+    let Exchange { head, out, notes, .. } = exchange;
+    let method = head.method.of(bytes);
+    let bodiless = matches!(request.framing, Framing::None | Framing::Length(0));
+    if bodiless {
+        // One spelling of "no body": a length of 0 where the method leads the backend to expect a body, else none.
+        head.remove(Name::ContentLength);
+        if matches!(method, b"POST" | b"PUT" | b"PATCH") {
+            head.add("Content-Length", b"0");
+        }
+    } else if request.framing == Framing::Chunked {
+        head.add("Transfer-Encoding", b"chunked");
+    }
+    if notes.upgrade.is_none() && (worker.policy.close_backends || closes_behind(worker, request)) {
+        notes.close_backend = true;
+        head.add("Connection", b"close");
+    }
+    let authority_counts = request.target.form == Form::Absolute && !request.target.authority.is_empty();
+    if authority_counts {
+        head.remove(Name::Host);
+    }
+    out.clear();
+    write::request_line(method, head.target.of(bytes), out);
+    if authority_counts {
+        out.extend_from_slice(b"Host: ");
+        out.extend_from_slice(request.host.of(bytes));
+        out.extend_from_slice(b"\r\n");
+    }
+    write::fields(bytes, head, out);
+    exchange.common = exchange.out.len();
+}
+
+/// A backend connection that saw `Expect: 100-continue` is not used again (spec 4.8).
+fn closes_behind(worker: &Worker, request: &Request) -> bool {
+    request.expect == Expect::Continue && !worker.policy.keep_alive_100_continue
+}
+
+fn empty_pool(worker: &Worker, exchange: &Exchange) -> Answer {
+    let host = exchange.record.get(Text::Host);
+    if worker.policy.empty_pool_503 {
+        Answer::no_endpoints(host)
+    } else {
+        worker.counters.count(Count::RejectedRequests);
+        Answer::unknown_route(host)
+    }
+}
+
+fn note_answer(exchange: &mut Exchange, answer: &Answer) {
+    exchange.record.entry.status = answer.status;
+    exchange.record.set(Text::RouterError, answer.router_error.as_deref().unwrap_or_default().as_bytes());
+}
+
+/// Sends an answer of our own. An unread body is skipped, so that the connection stays in step.
+async fn respond<S>(
+    client: &mut Client<S>,
+    worker: &Worker,
+    timer: &Timer,
+    exchange: &mut Exchange,
+    expect: Expect,
+    mut recipient: Recipient,
+    answer: Answer,
+) -> Next
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    // Who waits for a 100 has not sent the body and may never do so: where the next request begins is then unknown.
+    recipient.keep_alive &= expect == Expect::Nothing || client.is_uploaded();
+    note_answer(exchange, &answer);
+    exchange.out.clear();
+    let length = worker.clock.with_date(|date| answer.write(&recipient, date, &mut exchange.out));
+    exchange.record.entry.response_bytes = length as u64;
+    exchange.record.entry.request_bytes = client.received;
+    timer.arm(worker.policy.frontend_idle_timeout);
+    if client.send(&exchange.out, timer).await.is_err() {
+        return Next::Abort;
+    }
+    let keep = recipient.keep_alive && !answer.close && client.discard_body(timer).await;
+    if keep { Next::Keep } else { Next::Close }
+}
+
+/// Passes a backend's answer on.
+async fn pass_on<S>(
+    client: &mut Client<S>,
+    worker: &Worker,
+    timer: &Timer,
+    exchange: &mut Exchange,
+    recipient: Recipient,
+    mut answer: upstream::Answer,
+) -> Next
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let response = answer.response;
+    if exchange.reply.status == 101 {
+        return match upgrade_matches(exchange, answer.buffer.unread()) {
+            true => upgraded(client, worker, timer, exchange, answer).await,
+            // Nobody knows what the bytes behind it would be (spec 4.9).
+            false => respond(client, worker, timer, exchange, Expect::Nothing, recipient, Answer::bare(502)).await,
+        };
+    }
+    let coding = match (recipient.version, response.framing) {
+        (Version::Http10, Framing::Chunked) => Coding::Unwrap,
+        (Version::Http11, Framing::UntilClose) => Coding::Wrap,
+        _ => Coding::AsIs,
+    };
+    let ends_by_close = recipient.version == Version::Http10 && matches!(response.framing, Framing::Chunked | Framing::UntilClose);
+    let keep_alive = recipient.keep_alive && !ends_by_close;
+    returning(answer.buffer.unread(), worker, exchange, coding, &Recipient { keep_alive, ..recipient }, response.framing);
+    answer.buffer.consume(response.head_length);
+    exchange.record.entry.status = exchange.reply.status;
+    worker.counters.response(exchange.reply.status);
+
+    let uploading = !client.is_uploaded();
+    let mut out = std::mem::take(&mut exchange.out);
+    let relayed = Relay::new(&mut answer, coding, &mut out, uploading).run(client, timer).await;
+    exchange.out = out;
+    let now = Instant::now();
+    exchange.times.answered = Some(now);
+    exchange.record.entry.request_bytes = client.received;
+    if let (Some(endpoint), Some(received)) = (&exchange.endpoint, exchange.times.received) {
+        let component = endpoint.tag("component").unwrap_or_default();
+        worker.counters.latency(component, nanoseconds(now - received));
+    }
+    match relayed {
+        Ok(relayed) => {
+            exchange.record.entry.response_bytes = relayed.content;
+            if let Some(endpoint) = &exchange.endpoint
+                && relayed.in_step
+                && response.keep_alive
+                && !exchange.notes.close_backend
+            {
+                worker.idle.borrow_mut().put(endpoint, answer.connection, worker.clock.now());
+            }
+            // A body that nobody wanted any more is still on its way: the next request cannot be found behind it.
+            if keep_alive && client.is_uploaded() { Next::Keep } else { Next::Close }
+        }
+        Err((broken, content)) => {
+            exchange.record.entry.response_bytes = content;
+            match broken {
+                // An answer of which nothing went out yet would deserve an error of its own; what began is cut short.
+                Broken::Client | Broken::Backend => Next::Abort,
+            }
+        }
+    }
+}
+
+/// Whether a 101 names the protocol that the client asked for.
+fn upgrade_matches(exchange: &Exchange, bytes: &[u8]) -> bool {
+    let asked = exchange.notes.upgrade.as_deref();
+    let answered = exchange.reply.find(Name::Upgrade).map(|field| field.value.of(bytes));
+    asked.zip(answered).is_some_and(|(asked, answered)| asked.eq_ignore_ascii_case(answered))
+}
+
+/// Passes the 101 on and then whatever comes, both ways. The exchange is over when either side ends.
+async fn upgraded<S>(
+    client: &mut Client<S>,
+    worker: &Worker,
+    timer: &Timer,
+    exchange: &mut Exchange,
+    mut answer: upstream::Answer,
+) -> Next
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let bytes = answer.buffer.unread();
+    let protocol = exchange.reply.find(Name::Upgrade).map(|field| field.value);
+    let Exchange { reply, out, notes, endpoint, request_id, .. } = exchange;
+    let mut view = View { head: reply, bytes };
+    worker.filters.answered(&mut view, notes, request_id, endpoint.as_deref());
+    view.head.add("Connection", b"Upgrade");
+    view.head.add("Upgrade", protocol.unwrap_or_default().of(bytes));
+    out.clear();
+    write::status_line(Version::Http11, 101, out);
+    write::fields(bytes, view.head, out);
+    out.extend_from_slice(b"\r\n");
+    answer.buffer.consume(answer.response.head_length);
+    exchange.record.entry.status = 101;
+    worker.counters.response(101);
+    if client.send(&exchange.out, timer).await.is_ok() {
+        // Upgraded connections live as long as both sides like.
+        timer.disarm();
+        let carried = tunnel::carry(client, answer.connection, answer.buffer).await;
+        exchange.record.entry.request_bytes = carried.from_client;
+        exchange.record.entry.response_bytes = carried.from_backend;
+    }
+    exchange.times.answered = Some(Instant::now());
+    Next::Abort
+}
+
+/// Writes the response head for the client into `exchange.out`.
+fn returning(bytes: &[u8], worker: &Worker, exchange: &mut Exchange, coding: Coding, to: &Recipient, framing: Framing) {
+    let Exchange { reply, out, notes, endpoint, request_id, .. } = exchange;
+    let status = reply.status;
+    let mut view = View { head: reply, bytes };
+    worker.filters.answered(&mut view, notes, request_id, endpoint.as_deref());
+    let head = view.head;
+    let chunked = coding == Coding::Wrap || coding == Coding::AsIs && framing == Framing::Chunked;
+    let mut lengths = 0;
+    for field in &mut head.fields {
+        match field.id {
+            // 204 and 304 are shown without a length, as is a body in the chunked coding; equal ones are said once.
+            Name::ContentLength => {
+                lengths += 1;
+                field.keep &= !matches!(status, 204 | 304) && framing != Framing::Chunked && lengths == 1;
+            }
+            Name::Trailer => field.keep &= chunked,
+            _ => {}
+        }
+    }
+    if chunked {
+        head.add("Transfer-Encoding", b"chunked");
+    }
+    if head.find(Name::Date).is_none() {
+        worker.clock.with_date(|date| head.add("Date", date));
+    }
+    out.clear();
+    write::status_line(to.version, status, out);
+    write::fields(bytes, head, out);
+    out.extend_from_slice(connection_line(to.version, to.keep_alive));
+    out.extend_from_slice(b"\r\n");
+}

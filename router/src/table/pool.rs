@@ -1,0 +1,298 @@
+//! A route's endpoints.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
+
+use arc_swap::{ArcSwap, Guard};
+
+use super::endpoint::Endpoint;
+use super::name::Name;
+use super::source::SourceId;
+use super::{Algorithm, Millis};
+
+/// All endpoints of one route, and what the route asks for.
+///
+/// Lives as long as the route; a reader may hold it longer and will then see it empty.
+#[derive(Debug)]
+pub struct Pool {
+    name: Name,
+    endpoints: ArcSwap<Endpoints>,
+    /// Where the next round-robin request begins; taken modulo the number of endpoints.
+    cursor: AtomicU32,
+}
+
+impl Pool {
+    pub(crate) fn new(name: Name, endpoints: Endpoints, cursor: u32) -> Arc<Self> {
+        Arc::new(Self {
+            name,
+            endpoints: ArcSwap::from_pointee(endpoints),
+            cursor: AtomicU32::new(cursor),
+        })
+    }
+
+    /// Host in lower case, perhaps a wildcard such as `*.example.com`.
+    pub fn host(&self) -> &str {
+        self.name.host()
+    }
+
+    /// Context path in lower case: empty, or such as `/x`.
+    pub fn context_path(&self) -> &str {
+        self.name.path()
+    }
+
+    /// Context path as first registered, in its letter case and with its trailing slash, `/` if
+    /// there is none: the `Path` of sticky cookies, which browsers compare with regard to case.
+    pub fn cookie_path(&self) -> &str {
+        match self.name.path_as_registered() {
+            "" => "/",
+            path => path,
+        }
+    }
+
+    /// Host and context path, the route's name in listings and logs.
+    pub fn uri(&self) -> &str {
+        self.name.uri()
+    }
+
+    /// The endpoints at this moment. Cheap; meant for a few lines of code: keep an
+    /// `Arc<Endpoint>` rather than this while waiting for anything.
+    pub fn endpoints(&self) -> Guard<Arc<Endpoints>> {
+        self.endpoints.load()
+    }
+
+    /// Whether there is no endpoint.
+    pub fn is_empty(&self) -> bool {
+        self.endpoints().is_empty()
+    }
+
+    /// Balancing algorithm: that of the latest registration that named a valid one, else the
+    /// table's.
+    pub fn algorithm(&self) -> Algorithm {
+        self.endpoints().algorithm
+    }
+
+    /// Route service: that of the latest registration that changed anything.
+    pub fn route_service_url(&self) -> Option<Arc<str>> {
+        self.endpoints().route_service_url.clone()
+    }
+
+    /// A pool of those endpoints that `keep` accepts, for requests that address an instance (spec
+    /// 3.3); `None` when there are none. It stands outside the table: it does not change any
+    /// more, and marks play no part in it.
+    pub fn narrowed(&self, mut keep: impl FnMut(&Endpoint) -> bool) -> Option<Arc<Pool>> {
+        let all = self.endpoints();
+        let kept = all.iter().filter(|slot| keep(slot.endpoint()));
+        let slots: Vec<_> = kept.map(Slot::copy).collect();
+        if slots.is_empty() {
+            return None;
+        }
+        let cursor = self.cursor.load(Ordering::Relaxed);
+        let endpoints = Endpoints {
+            narrowed: true,
+            ..all.with_slots(slots)
+        };
+        Some(Self::new(self.name.clone(), endpoints, cursor))
+    }
+
+    /// Moves the cursor on by one and returns where it was.
+    pub(crate) fn advance(&self) -> u32 {
+        self.cursor.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn publish(&self, endpoints: Endpoints) {
+        self.endpoints.store(Arc::new(endpoints));
+    }
+
+    pub(crate) fn host_bytes(&self) -> &[u8] {
+        self.name.host_bytes()
+    }
+
+    pub(crate) fn path_bytes(&self) -> &[u8] {
+        self.name.path_bytes()
+    }
+}
+
+/// The endpoints of a pool at one moment, in the order of their registration, with what the pool
+/// asks for. Use it as a slice of [`Slot`]s.
+#[derive(Debug)]
+pub struct Endpoints {
+    slots: Slots,
+    route_service_url: Option<Arc<str>>,
+    algorithm: Algorithm,
+    narrowed: bool,
+}
+
+/// Most pools have one endpoint, which then needs no memory of its own.
+#[derive(Debug)]
+enum Slots {
+    One(Slot),
+    Many(Box<[Slot]>),
+}
+
+impl Endpoints {
+    pub(crate) fn new(
+        slots: Vec<Slot>,
+        route_service_url: Option<Arc<str>>,
+        algorithm: Algorithm,
+    ) -> Self {
+        Self {
+            slots: slots.into(),
+            route_service_url,
+            algorithm,
+            narrowed: false,
+        }
+    }
+
+    /// The same but for the slots.
+    pub(crate) fn with_slots(&self, slots: Vec<Slot>) -> Self {
+        Self {
+            slots: slots.into(),
+            route_service_url: self.route_service_url.clone(),
+            algorithm: self.algorithm,
+            narrowed: self.narrowed,
+        }
+    }
+
+    /// Balancing algorithm of the pool.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Route service of the pool.
+    pub fn route_service_url(&self) -> Option<&Arc<str>> {
+        self.route_service_url.as_ref()
+    }
+
+    /// Whether this is the selection of [`Pool::narrowed`], where marks play no part.
+    pub fn is_narrowed(&self) -> bool {
+        self.narrowed
+    }
+
+    /// Position of the endpoint at `host:port`, whose hash is `tag`.
+    pub(crate) fn position(&self, tag: u16, host: &str, port: u16) -> Option<usize> {
+        self.iter()
+            .position(|slot| slot.address_tag == tag && slot.endpoint.is_at(host, port))
+    }
+}
+
+impl Deref for Endpoints {
+    type Target = [Slot];
+
+    fn deref(&self) -> &[Slot] {
+        match &self.slots {
+            Slots::One(slot) => std::slice::from_ref(slot),
+            Slots::Many(slots) => slots,
+        }
+    }
+}
+
+impl From<Vec<Slot>> for Slots {
+    fn from(mut slots: Vec<Slot>) -> Self {
+        match (slots.pop(), slots.is_empty()) {
+            (Some(only), true) => Self::One(only),
+            (last, _) => {
+                slots.extend(last);
+                Self::Many(slots.into_boxed_slice())
+            }
+        }
+    }
+}
+
+/// An endpoint's place in a pool, and where it is known from.
+#[derive(Debug)]
+pub struct Slot {
+    endpoint: Arc<Endpoint>,
+    first_seen: Millis,
+    last_seen: AtomicU64,
+    /// In which bucket of the calendar the slot is to be looked at; see `expiry`.
+    due: AtomicU32,
+    source: AtomicU16,
+    /// Part of the hash of the address: finds a slot among hundreds without touching them all.
+    pub(crate) address_tag: u16,
+}
+
+impl Slot {
+    pub(crate) fn new(
+        endpoint: Arc<Endpoint>,
+        address_tag: u16,
+        source: SourceId,
+        now: Millis,
+        due: u32,
+    ) -> Self {
+        Self {
+            endpoint,
+            first_seen: now,
+            last_seen: AtomicU64::new(now),
+            due: AtomicU32::new(due),
+            source: AtomicU16::new(source.0),
+            address_tag,
+        }
+    }
+
+    /// The same place for another list. Only the writer changes slots, so nothing is lost between
+    /// copying one and publishing its list; the copy of a narrowed pool may be outdated.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            endpoint: Arc::clone(&self.endpoint),
+            first_seen: self.first_seen,
+            last_seen: AtomicU64::new(self.last_seen()),
+            due: AtomicU32::new(self.due()),
+            source: AtomicU16::new(self.source().0),
+            address_tag: self.address_tag,
+        }
+    }
+
+    /// The same place with another endpoint, confirmed `now`.
+    pub(crate) fn replaced(
+        &self,
+        endpoint: Arc<Endpoint>,
+        source: SourceId,
+        now: Millis,
+        due: u32,
+    ) -> Self {
+        Self {
+            endpoint,
+            first_seen: self.first_seen,
+            last_seen: AtomicU64::new(now),
+            due: AtomicU32::new(due),
+            source: AtomicU16::new(source.0),
+            address_tag: self.address_tag,
+        }
+    }
+
+    /// The endpoint.
+    pub fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+
+    /// When this address was first registered in this pool.
+    pub fn first_seen(&self) -> Millis {
+        self.first_seen
+    }
+
+    /// When a registration last confirmed it.
+    pub fn last_seen(&self) -> Millis {
+        self.last_seen.load(Ordering::Relaxed)
+    }
+
+    /// Who last confirmed it.
+    pub fn source(&self) -> SourceId {
+        SourceId(self.source.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn refresh(&self, source: SourceId, now: Millis) {
+        self.last_seen.store(now, Ordering::Relaxed);
+        if self.source() != source {
+            self.source.store(source.0, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn due(&self) -> u32 {
+        self.due.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_due(&self, due: u32) {
+        self.due.store(due, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,129 @@
+//! An endpoint's tags inside its one string.
+//!
+//! Each tag is a key, a code for the value and, for most codes, the value. Lengths and codes are
+//! numbers of six bits a character (the seventh says that more follow), so that the whole stays a
+//! string that can be sliced without checking.
+
+use std::borrow::Cow;
+
+/// Value codes: tags often repeat the application's or the instance's id (`source_id`,
+/// `process_id`, `process_instance_id`), which the endpoint holds already.
+const APPLICATION_ID: usize = 0;
+const INSTANCE_ID: usize = 1;
+const LITERAL: usize = 2;
+
+/// Appends `tags` to `text`.
+pub(crate) fn encode(
+    tags: &[(Cow<'_, str>, Cow<'_, str>)],
+    application_id: &str,
+    instance_id: &str,
+    text: &mut String,
+) {
+    for (key, value) in tags {
+        push_number(key.len(), text);
+        text.push_str(key);
+        if !value.is_empty() && *value == application_id {
+            push_number(APPLICATION_ID, text);
+        } else if !value.is_empty() && *value == instance_id {
+            push_number(INSTANCE_ID, text);
+        } else {
+            push_number(LITERAL + value.len(), text);
+            text.push_str(value);
+        }
+    }
+}
+
+/// Tags of an endpoint, in the order of their keys.
+#[derive(Debug, Clone)]
+pub struct Tags<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) application_id: &'a str,
+    pub(crate) instance_id: &'a str,
+}
+
+impl<'a> Tags<'a> {
+    fn take(&mut self, length: usize) -> Option<&'a str> {
+        let (taken, rest) = self.text.split_at_checked(length)?;
+        self.text = rest;
+        Some(taken)
+    }
+
+    fn take_number(&mut self) -> Option<usize> {
+        let mut number = 0;
+        for (digits, byte) in self.text.bytes().enumerate() {
+            number |= usize::from(byte & 63).checked_shl(6 * u32::try_from(digits).ok()?)?;
+            if byte & 64 == 0 {
+                self.take(digits + 1)?;
+                return Some(number);
+            }
+        }
+        None
+    }
+}
+
+impl<'a> Iterator for Tags<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let length = self.take_number()?;
+        let key = self.take(length)?;
+        let value = match self.take_number()? {
+            APPLICATION_ID => self.application_id,
+            INSTANCE_ID => self.instance_id,
+            literal => self.take(literal - LITERAL)?,
+        };
+        Some((key, value))
+    }
+}
+
+fn push_number(mut number: usize, text: &mut String) {
+    while number > 63 {
+        text.push(ascii(number & 63 | 64));
+        number >>= 6;
+    }
+    text.push(ascii(number));
+}
+
+fn ascii(seven_bits: usize) -> char {
+    // Never the default: callers pass at most 127.
+    char::from(u8::try_from(seven_bits).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_come_back_as_they_were_given() {
+        let long = "ü".repeat(5000);
+        let tags = [
+            ("", ""),
+            ("component", "route-emitter"),
+            ("empty", ""),
+            ("long", &long),
+            ("process_id", "app"),
+            ("process_instance_id", "instance"),
+            ("source_id", "app"),
+        ];
+        let given = tags.map(|(key, value)| (Cow::Borrowed(key), Cow::Borrowed(value)));
+        let ids = [("app", "instance"), ("", ""), ("app", "app")];
+        for (application_id, instance_id) in ids {
+            let mut text = String::new();
+            encode(&given, application_id, instance_id, &mut text);
+            let read = Tags {
+                text: &text,
+                application_id,
+                instance_id,
+            };
+            assert_eq!(read.collect::<Vec<_>>(), tags);
+        }
+    }
+
+    #[test]
+    fn an_id_that_a_tag_repeats_is_not_stored_again() {
+        let guid = "0b8e5c0e-1111-4222-7333-444455556666";
+        let mut text = String::new();
+        encode(&[("k".into(), guid.into())], guid, "", &mut text);
+        assert_eq!(text.len(), 3);
+    }
+}

@@ -1,0 +1,141 @@
+//! The attempts of one request: choose, try, and decide what a failure means.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::attempt::{Source, attempt};
+use super::classify::{Cause, Failure, Fault};
+use super::retry::{Next, Replay, decide};
+use super::{Answer, Downstream};
+use crate::balance::{NoEndpoint, Selection};
+use crate::exchange::{Exchange, nanoseconds};
+use crate::table::{Endpoint, Pool};
+use crate::worker::{FailedEndpoint, Timer, Worker};
+
+/// What became of a request.
+pub enum Outcome {
+    /// The head of an answer, and the rest behind it.
+    Answered(Answer),
+    /// All endpoints are at their connection limit; nothing was sent.
+    Overloaded,
+    /// The pool has no endpoints.
+    Empty,
+    /// The last attempt's failure.
+    Failed(Failure),
+}
+
+/// Sends the request in `exchange.out` (all but the lines that depend on the endpoint) to an endpoint of `pool`.
+pub async fn forward<D: Downstream>(
+    worker: &Worker,
+    exchange: &mut Exchange,
+    pool: &Arc<Pool>,
+    down: &mut D,
+    timer: &Timer,
+    replay: Replay,
+) -> Outcome {
+    let policy = &worker.policy;
+    let mut selection = Selection::new();
+    let mut last: Option<Failure> = None;
+    let mut number = 1;
+    // The clock was read when the route had been found.
+    let mut began = exchange.times.proxied.unwrap_or_else(Instant::now);
+    loop {
+        let picked = match selection.next(pool, &policy.rules, worker.clock.now(), || worker.random()) {
+            Ok(picked) => picked,
+            Err(none) => {
+                return match (last, none) {
+                    // What went wrong before says more than that nothing is left.
+                    (Some(failure), _) => Outcome::Failed(failure),
+                    (None, NoEndpoint::Overloaded) => Outcome::Overloaded,
+                    (None, NoEndpoint::Empty) => Outcome::Empty,
+                    (None, NoEndpoint::AllTried) => Outcome::Failed(Failure::unsent(Cause::NoEndpoint)),
+                };
+            }
+        };
+        let endpoint = picked.endpoint;
+        // Counted until the head of the answer is there (spec 3.4).
+        let in_flight = picked.in_flight;
+        address_to(exchange, &endpoint);
+        exchange.endpoint = Some(Arc::clone(&endpoint));
+        let mut source = Source::Any;
+        let failure = loop {
+            worker.counters.request(endpoint.tag("component").unwrap_or_default());
+            match attempt(worker, exchange, &endpoint, down, timer, source).await {
+                Ok(answer) => {
+                    exchange.record.entry.attempts.backend_ns = Some(nanoseconds(began.elapsed()));
+                    return Outcome::Answered(answer);
+                }
+                Err(failure) => {
+                    match decide(&failure, replay, number, policy.max_attempts, source == Source::New) {
+                        Next::SameEndpoint => source = Source::New,
+                        next => break (failure, next),
+                    }
+                }
+            }
+        };
+        drop(in_flight);
+        let (failure, next) = failure;
+        note(worker, exchange, pool, &endpoint, &failure, number, next);
+        if next == Next::GiveUp {
+            return Outcome::Failed(failure);
+        }
+        last = Some(failure);
+        number += 1;
+        began = Instant::now();
+    }
+}
+
+/// Ends the outgoing head with the lines that name the endpoint (spec 4.4).
+fn address_to(exchange: &mut Exchange, endpoint: &Endpoint) {
+    let out = &mut exchange.out;
+    out.truncate(exchange.common);
+    let instance = match endpoint.instance_id() {
+        "" => endpoint.address(),
+        id => id,
+    };
+    for (name, value) in [
+        ("X-CF-ApplicationID: ", endpoint.application_id()),
+        ("\r\nX-CF-InstanceIndex: ", endpoint.instance_index()),
+        ("\r\nX-CF-InstanceID: ", instance),
+    ] {
+        out.extend_from_slice(name.as_bytes());
+        // A registration is not a peer that may write header lines.
+        out.extend(value.bytes().filter(|byte| !byte.is_ascii_control()));
+    }
+    out.extend_from_slice(b"\r\n\r\n");
+}
+
+fn note(
+    worker: &Worker,
+    exchange: &mut Exchange,
+    pool: &Arc<Pool>,
+    endpoint: &Arc<Endpoint>,
+    failure: &Failure,
+    number: u32,
+    next: Next,
+) {
+    let attempts = &mut exchange.record.entry.attempts;
+    attempts.failed += 1;
+    attempts.failed_time_ns = exchange.times.received.map(|received| nanoseconds(received.elapsed()));
+    (attempts.dns_ns, attempts.dial_ns, attempts.tls_ns) = (None, None, None);
+    if failure.fault() == Fault::Client {
+        return;
+    }
+    if failure.marks() {
+        endpoint.mark_failed(worker.clock.now());
+    }
+    worker.report(FailedEndpoint {
+        pool: Arc::clone(pool),
+        endpoint: Arc::clone(endpoint),
+        remove: failure.removes() && endpoint.tls(),
+        error: failure.cause.to_string(),
+        is_timeout: matches!(failure.cause, Cause::Timeout),
+        attempt: number,
+        request_id: exchange.request_id,
+        got_connection: !matches!(failure.cause, Cause::Dial { .. }),
+        wrote_headers: failure.sent == super::Sent::Head,
+        reused: failure.reused,
+        local_address: failure.local_address,
+        retriable: next == Next::OtherEndpoint,
+    });
+}

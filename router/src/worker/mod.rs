@@ -1,0 +1,216 @@
+//! Thread per core: everything that one worker owns.
+//!
+//! A request lives and dies on one worker. What is in here is touched by that worker's thread alone, so there are cells
+//! where others have locks; what workers share (table, health, endpoint gauges) is behind an `Arc` and lock-free.
+
+mod buffer;
+mod clock;
+mod handover;
+mod thread;
+mod wheel;
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use tokio::sync::mpsc::UnboundedSender;
+
+pub use buffer::{Buffer, Size};
+pub use clock::Clock;
+pub use handover::{Accepted, Handover, Inbox, handovers};
+pub use thread::{Phase, spawn};
+pub use wheel::{TICK, Timer, Wheel};
+
+use crate::control::Health;
+use crate::exchange::{Exchange, RequestId};
+use crate::filters::Filters;
+use crate::observe::access_log::WorkerLog;
+use crate::observe::counters::WorkerCounters;
+use crate::policy::Policy;
+use crate::table::{Endpoint, Millis, Pool, Table};
+use crate::upstream::Idle;
+
+/// Spare exchanges that a worker keeps.
+const SPARE: usize = 1024;
+/// How often idle backend connections are looked through, in milliseconds.
+const SWEEP: Millis = 1_000;
+
+/// One worker's world.
+pub struct Worker {
+    /// The routing table, shared by all workers.
+    pub table: Arc<Table>,
+    /// Settings.
+    pub policy: Arc<Policy>,
+    /// The rules that every request passes.
+    pub filters: Filters,
+    /// Whether the router is healthy, shared with the control plane.
+    pub health: Arc<Health>,
+    /// Coarse time.
+    pub clock: Clock,
+    /// Deadlines of connections.
+    pub wheel: Rc<Wheel>,
+    /// Idle backend connections.
+    pub idle: RefCell<Idle>,
+    /// Access-log records on their way to the log thread.
+    pub log: RefCell<WorkerLog>,
+    /// Counters, summed with the other workers' at a scrape.
+    pub counters: WorkerCounters,
+    /// The other workers' inboxes, and our share of the connections.
+    pub handover: Handover,
+    failures: UnboundedSender<FailedEndpoint>,
+    draining: Cell<bool>,
+    random: RefCell<SmallRng>,
+    // Boxed, so that a connection's task holds a pointer and not the buffers themselves.
+    #[allow(clippy::vec_box)]
+    spare: RefCell<Vec<Box<Exchange>>>,
+    swept: Cell<Millis>,
+}
+
+/// What a worker needs from outside.
+pub struct Parts {
+    /// See [`Worker::table`].
+    pub table: Arc<Table>,
+    /// See [`Worker::policy`].
+    pub policy: Arc<Policy>,
+    /// See [`Worker::filters`].
+    pub filters: Filters,
+    /// See [`Worker::health`].
+    pub health: Arc<Health>,
+    /// When the process started: zero of all [`Millis`].
+    pub started: Instant,
+    /// See [`Worker::log`].
+    pub log: WorkerLog,
+    /// See [`Worker::counters`].
+    pub counters: WorkerCounters,
+    /// See [`Worker::handover`].
+    pub handover: Handover,
+    /// Where failed attempts are reported.
+    pub failures: UnboundedSender<FailedEndpoint>,
+}
+
+/// A failed attempt, for the component log and the table; handled off the data path.
+#[derive(Debug)]
+pub struct FailedEndpoint {
+    /// The route.
+    pub pool: Arc<Pool>,
+    /// The endpoint.
+    pub endpoint: Arc<Endpoint>,
+    /// Whether the endpoint leaves the table (spec 3.5).
+    pub remove: bool,
+    /// The error's text.
+    pub error: String,
+    /// The endpoint did not answer in time.
+    pub is_timeout: bool,
+    /// Number of the attempt, from 1.
+    pub attempt: u32,
+    /// The request.
+    pub request_id: RequestId,
+    /// A connection was made or reused.
+    pub got_connection: bool,
+    /// The request's head was written.
+    pub wrote_headers: bool,
+    /// The connection had served before.
+    pub reused: bool,
+    /// Our side of the connection.
+    pub local_address: Option<SocketAddr>,
+    /// Whether another endpoint was tried.
+    pub retriable: bool,
+}
+
+impl Worker {
+    /// A worker for the thread that calls this.
+    pub fn new(parts: Parts) -> Rc<Worker> {
+        Rc::new(Worker {
+            idle: RefCell::new(Idle::new(parts.policy.idle_per_endpoint)),
+            table: parts.table,
+            policy: parts.policy,
+            filters: parts.filters,
+            health: parts.health,
+            clock: Clock::new(parts.started),
+            wheel: Wheel::new(),
+            log: RefCell::new(parts.log),
+            counters: parts.counters,
+            handover: parts.handover,
+            failures: parts.failures,
+            draining: Cell::new(false),
+            random: RefCell::new(SmallRng::from_rng(&mut rand::rng())),
+            spare: RefCell::default(),
+            swept: Cell::new(0),
+        })
+    }
+
+    /// Keeps time: runs until the worker's runtime ends.
+    pub async fn tick(self: Rc<Self>) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        loop {
+            ticks.tick().await;
+            let now = Instant::now();
+            self.clock.advance(now);
+            self.wheel.advance(now);
+            self.log.borrow_mut().flush_if_due(now);
+            if self.clock.now() >= self.swept.get() + SWEEP {
+                self.swept.set(self.clock.now());
+                self.idle.borrow_mut().sweep(self.clock.now());
+            }
+        }
+    }
+
+    /// A random number.
+    pub fn random(&self) -> u64 {
+        self.random.borrow_mut().random()
+    }
+
+    /// A new request id.
+    pub fn request_id(&self) -> RequestId {
+        RequestId::new(self.random.borrow_mut().random())
+    }
+
+    /// An empty exchange.
+    pub fn exchange(&self) -> Box<Exchange> {
+        self.spare.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Writes the exchange's log record and takes the exchange back.
+    pub fn finish(&self, mut exchange: Box<Exchange>) {
+        if !exchange.notes.unlogged {
+            exchange.finish();
+            self.log.borrow_mut().push(&exchange.record);
+            self.counters.gorouter_time(exchange.record.entry.gorouter_time_ns);
+        }
+        self.take_back(exchange);
+    }
+
+    /// Takes an exchange back that leaves no record.
+    pub fn take_back(&self, mut exchange: Box<Exchange>) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE {
+            exchange.clear();
+            spare.push(exchange);
+        }
+    }
+
+    /// Tells the control plane of a failed attempt.
+    pub fn report(&self, failure: FailedEndpoint) {
+        // The control plane outlives the workers; should it be gone, so is the reader of this.
+        drop(self.failures.send(failure));
+    }
+
+    /// Whether idle connections are being closed.
+    pub fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Closes idle client connections, and each busy one when it becomes idle.
+    pub fn drain(&self) {
+        self.draining.set(true);
+        self.wheel.wake_all();
+    }
+
+    /// How long a connection that is being closed may go on sending.
+    pub const LINGER: Duration = Duration::from_millis(500);
+}

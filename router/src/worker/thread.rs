@@ -1,0 +1,66 @@
+//! A worker's thread and its runtime.
+
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::thread::JoinHandle;
+
+use tokio::sync::watch;
+
+use super::{Inbox, Parts, Worker};
+use crate::accept::{accept, receive};
+
+/// What the workers are told to do; each step includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Accept and serve.
+    Serve,
+    /// Accept no more; close idle connections, and busy ones when they become idle.
+    Drain,
+    /// End now.
+    Stop,
+}
+
+/// Starts the worker's thread. It ends after [`Phase::Stop`], and with it every connection that is left.
+///
+/// # Errors
+/// When the thread or its runtime cannot be made.
+pub fn spawn(
+    number: usize,
+    parts: Parts,
+    listeners: Vec<TcpListener>,
+    inbox: Inbox,
+    phase: watch::Receiver<Phase>,
+) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default());
+        match runtime {
+            Ok(runtime) => {
+                runtime.block_on(run(parts, listeners, inbox, phase));
+                // Not waited for: a name look-up may still be under way.
+                runtime.shutdown_background();
+            }
+            Err(error) => tracing::error!(target: "router", %error, "worker-failed"),
+        }
+    })
+}
+
+async fn run(parts: Parts, listeners: Vec<TcpListener>, inbox: Inbox, mut phase: watch::Receiver<Phase>) {
+    let worker = Worker::new(parts);
+    tokio::task::spawn_local(Rc::clone(&worker).tick());
+    let mut accepting = Vec::new();
+    for listener in listeners {
+        match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => accepting.push(tokio::task::spawn_local(accept(listener, Rc::clone(&worker)))),
+            Err(error) => tracing::error!(target: "router", %error, "worker-failed"),
+        }
+    }
+    tokio::task::spawn_local(receive(inbox, Rc::clone(&worker)));
+    // An error means that the control plane is gone: nothing is left to wait for.
+    if phase.wait_for(|phase| *phase >= Phase::Drain).await.is_ok() {
+        accepting.drain(..).for_each(|task| task.abort());
+        worker.drain();
+        drop(phase.wait_for(|phase| *phase >= Phase::Stop).await);
+    }
+    worker.log.borrow_mut().flush();
+}

@@ -1,0 +1,223 @@
+//! One coarse timer wheel per worker: a deadline costs a store, not a timer.
+//!
+//! A connection owns one [`Timer`] for its whole life and moves its deadline along. The wheel looks at a timer only when
+//! the slot comes up in which it was last filed; a deadline that has moved further away is filed again then, so a
+//! connection that is busy all the time is touched once every [`SLOTS`] ticks.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+
+/// Length of a tick; deadlines are kept to within one.
+pub const TICK: Duration = Duration::from_millis(25);
+const SLOTS: u64 = 1024;
+const NEVER: u64 = u64::MAX;
+
+/// The timers of one worker.
+#[derive(Debug)]
+pub struct Wheel {
+    started: Instant,
+    /// Ticks since the start, as of the last [`Wheel::advance`].
+    now: Cell<u64>,
+    filed: RefCell<Filed>,
+}
+
+#[derive(Debug)]
+struct Filed {
+    slots: Vec<Vec<usize>>,
+    entries: Slab<Entry>,
+    /// Recycled list of the slot that is being worked on.
+    due: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    deadline: u64,
+    /// The tick of the slot in which the entry stands; other places in which its number stands are stale.
+    filed: u64,
+    waker: Option<Waker>,
+}
+
+/// One connection's timer.
+#[derive(Debug)]
+pub struct Timer {
+    wheel: Rc<Wheel>,
+    key: usize,
+    deadline: Cell<u64>,
+}
+
+impl Wheel {
+    /// A wheel that begins now.
+    pub fn new() -> Rc<Wheel> {
+        let slots = (0..SLOTS).map(|_| Vec::new()).collect();
+        let filed = Filed { slots, entries: Slab::new(), due: Vec::new() };
+        Rc::new(Wheel { started: Instant::now(), now: Cell::new(0), filed: RefCell::new(filed) })
+    }
+
+    /// A timer without a deadline.
+    pub fn timer(self: &Rc<Self>) -> Timer {
+        let key = self.filed.borrow_mut().entries.insert(Entry { deadline: NEVER, filed: NEVER, waker: None });
+        Timer { wheel: Rc::clone(self), key, deadline: Cell::new(NEVER) }
+    }
+
+    /// Moves the wheel to `now` and wakes what is due. Called once a tick by the worker.
+    pub fn advance(&self, now: Instant) {
+        let target = (now.saturating_duration_since(self.started).as_millis() / TICK.as_millis()) as u64;
+        while self.now.get() < target {
+            let tick = self.now.get() + 1;
+            self.now.set(tick);
+            self.turn(tick);
+        }
+    }
+
+    fn turn(&self, tick: u64) {
+        let mut woken = Vec::new();
+        {
+            let filed = &mut *self.filed.borrow_mut();
+            let mut due = std::mem::take(&mut filed.due);
+            std::mem::swap(&mut due, &mut filed.slots[(tick % SLOTS) as usize]);
+            for key in due.drain(..) {
+                let Some(entry) = filed.entries.get_mut(key).filter(|entry| entry.filed == tick) else { continue };
+                if entry.deadline <= tick {
+                    entry.filed = NEVER;
+                    woken.extend(entry.waker.take());
+                } else if entry.deadline == NEVER {
+                    entry.filed = NEVER;
+                } else {
+                    entry.filed = entry.deadline.min(tick + SLOTS - 1);
+                    filed.slots[(entry.filed % SLOTS) as usize].push(key);
+                }
+            }
+            filed.due = due;
+        }
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Wakes every task that waits with a timer, so that it looks at the worker's state again (the drain began).
+    pub fn wake_all(&self) {
+        let woken: Vec<_> = self.filed.borrow_mut().entries.iter_mut().filter_map(|(_, entry)| entry.waker.take()).collect();
+        woken.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Timer {
+    /// Sets the deadline `after` from now; zero disarms, as a zero time-out in the configuration means none.
+    pub fn arm(&self, after: Duration) {
+        if after.is_zero() {
+            return self.disarm();
+        }
+        let ticks = after.as_millis().div_ceil(TICK.as_millis()).min(u128::from(u32::MAX)) as u64;
+        // The tick that is running has begun some time ago: one more keeps the deadline from coming early.
+        let deadline = self.wheel.now.get() + ticks + 1;
+        self.deadline.set(deadline);
+        let filed = &mut *self.wheel.filed.borrow_mut();
+        let entry = &mut filed.entries[self.key];
+        entry.deadline = deadline;
+        let slot = deadline.min(self.wheel.now.get() + SLOTS - 1);
+        if slot < entry.filed {
+            entry.filed = slot;
+            filed.slots[(slot % SLOTS) as usize].push(self.key);
+        }
+    }
+
+    /// Takes the deadline away.
+    pub fn disarm(&self) {
+        self.deadline.set(NEVER);
+        self.wheel.filed.borrow_mut().entries[self.key].deadline = NEVER;
+    }
+
+    /// Whether the deadline has passed; if not, the task is woken when it does (or by [`Wheel::wake_all`]). To be called in
+    /// every poll of a wait.
+    #[inline]
+    pub fn has_expired(&self, cx: &Context<'_>) -> bool {
+        if self.wheel.now.get() >= self.deadline.get() {
+            return true;
+        }
+        let entry = &mut self.wheel.filed.borrow_mut().entries[self.key];
+        match &mut entry.waker {
+            Some(waker) if waker.will_wake(cx.waker()) => {}
+            waker => *waker = Some(cx.waker().clone()),
+        }
+        false
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        // A number that is used again may still stand in old slots: its entry is filed elsewhere, so they are passed over.
+        self.wheel.filed.borrow_mut().entries.remove(self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    struct Count(AtomicUsize);
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn context() -> (Arc<Count>, Waker) {
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        (Arc::clone(&count), Waker::from(count))
+    }
+
+    #[test]
+    fn a_deadline_wakes_its_task_once_and_never_early() {
+        let wheel = Wheel::new();
+        let (count, waker) = context();
+        let cx = Context::from_waker(&waker);
+        let timer = wheel.timer();
+        timer.arm(Duration::from_secs(60));
+        assert!(!timer.has_expired(&cx));
+        wheel.advance(wheel.started + Duration::from_secs(60));
+        assert!(!timer.has_expired(&cx));
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+        wheel.advance(wheel.started + Duration::from_millis(60_050));
+        assert!(timer.has_expired(&cx));
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_deadline_that_moves_nearer_and_away_is_kept() {
+        let wheel = Wheel::new();
+        let (_, waker) = context();
+        let cx = Context::from_waker(&waker);
+        let timer = wheel.timer();
+        timer.arm(Duration::from_secs(900));
+        timer.arm(Duration::from_millis(100));
+        assert!(!timer.has_expired(&cx));
+        wheel.advance(wheel.started + Duration::from_millis(50));
+        timer.arm(Duration::from_secs(1));
+        wheel.advance(wheel.started + Duration::from_millis(900));
+        assert!(!timer.has_expired(&cx));
+        wheel.advance(wheel.started + Duration::from_millis(1200));
+        assert!(timer.has_expired(&cx));
+        timer.disarm();
+        wheel.advance(wheel.started + Duration::from_secs(2000));
+        assert!(!timer.has_expired(&cx));
+    }
+
+    #[test]
+    fn a_busy_timer_stands_in_few_slots() {
+        let wheel = Wheel::new();
+        let timer = wheel.timer();
+        for step in 0..10_000_u64 {
+            timer.arm(Duration::from_secs(900));
+            timer.arm(Duration::from_secs(60));
+            wheel.advance(wheel.started + Duration::from_millis(step));
+        }
+        let standing: usize = wheel.filed.borrow().slots.iter().map(Vec::len).sum();
+        assert!(standing <= 3, "{standing} places");
+    }
+}
