@@ -16,3 +16,10 @@ pub use health::Health;
 pub use registrar::Registrar;
 pub use segments::Segments;
 pub use subscriber::{Identity, Subscriber};
+
+/// Serves one of the operators' listeners. Accepting goes on after errors; there is nothing to give up for.
+async fn serve_forever(listener: tokio::net::TcpListener, app: axum::Router, name: &'static str) {
+    if let Err(error) = axum::serve(listener, app).await {
+        tracing::error!(target: "main", { %error, listener = name }, "listener-failed");
+    }
+}
