@@ -61,19 +61,19 @@ impl Answer {
 
     /// No route. `host` is shown as sent.
     pub fn unknown_route(host: &[u8]) -> Answer {
-        let message = format!("Requested route ('{}') does not exist.", host.escape_ascii());
+        let message = format!("Requested route ('{}') does not exist.", String::from_utf8_lossy(host));
         Answer::error(404, "unknown_route", NOT_STORED, message)
     }
 
     /// A route without endpoints.
     pub fn no_endpoints(host: &[u8]) -> Answer {
-        let message = format!("Requested route ('{}') has no available endpoints.", host.escape_ascii());
+        let message = format!("Requested route ('{}') has no available endpoints.", String::from_utf8_lossy(host));
         Answer::error(503, "no_endpoints", BRIEFLY, message)
     }
 
     /// All endpoints at their connection limit.
     pub fn connection_limit(host: &[u8]) -> Answer {
-        let message = format!("Requested route ('{}') has reached the connection limit.", host.escape_ascii());
+        let message = format!("Requested route ('{}') has reached the connection limit.", String::from_utf8_lossy(host));
         Answer {
             router_error: Some(Cow::Borrowed("Connection Limit Reached")),
             body: Body::Message(message),

@@ -18,6 +18,7 @@ impl Selection {
         now: Millis,
     ) -> Option<Picked> {
         let length = endpoints.len();
+        let first = self.position.is_none();
         let start = match self.position {
             // The end of the list, or the list has become shorter since the last attempt.
             Some(position) if position < length => position,
@@ -33,6 +34,11 @@ impl Selection {
                     && !(marks && endpoint.is_failed(now, rules.mark_ttl));
                 let reserved = usable.then(|| endpoint.begin(rules.max_conns)).flatten();
                 if let Some(in_flight) = reserved {
+                    if first {
+                        // The next request begins behind the chosen one, or the neighbours of endpoints that are passed
+                        // over would get their share.
+                        pool.pass_over((index + length - start) % length);
+                    }
                     self.position = Some(index + 1);
                     let endpoint = Arc::clone(endpoint);
                     return Some(Picked {

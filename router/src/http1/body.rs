@@ -139,3 +139,6 @@ fn take_chunked(chunked: &mut Chunked, bytes: &[u8], form: Form, content: &mut u
     }
     Ok(take)
 }
+
+#[cfg(test)]
+mod tests;

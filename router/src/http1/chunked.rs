@@ -223,6 +223,9 @@ impl Chunked {
 
 /// A trailer section holds fields only, and none that would frame, route or identify a message (RFC 9110 section 6.5.1).
 fn check_trailer(section: &[u8]) -> Result<(), Malformed> {
+    if !super::scan::only_crlf(section) {
+        return Err(Malformed::LineEnd);
+    }
     let mut room = [httparse::EMPTY_HEADER; 64];
     match httparse::parse_headers(section, &mut room) {
         Ok(httparse::Status::Complete((length, fields))) if length == section.len() => {
@@ -235,7 +238,7 @@ fn check_trailer(section: &[u8]) -> Result<(), Malformed> {
                         crate::message::Name::ContentLength | crate::message::Name::Host | crate::message::Name::Lookalike
                     )
             });
-            if forbidden || !super::scan::only_crlf(section) { Err(Malformed::Trailer) } else { Ok(()) }
+            if forbidden { Err(Malformed::Trailer) } else { Ok(()) }
         }
         _ => Err(Malformed::Trailer),
     }
@@ -258,3 +261,6 @@ impl Chunked {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,6 +64,16 @@ mod tests {
     }
 
     #[test]
+    fn an_authority_is_a_host_or_an_address_with_an_optional_port() {
+        for text in ["", "a.test", "a.test:80", "a.test:", "my_app", "[::1]", "[2001:db8::1]:80", "*.b.test"] {
+            assert!(is_authority(text.as_bytes()), "{text}");
+        }
+        for text in ["a:b", "a:1:2", "a:-1", "[::1", "::1", "[]", "[::1]x", "[g::]", "a]", "u@a", "a%41", "a b", "a#b", "[::1]:x"] {
+            assert!(!is_authority(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
     fn the_port_is_cut_at_the_first_colon() {
         assert_eq!(without_port(b"a.test:80"), b"a.test");
         assert_eq!(without_port(b"[::1]:80"), b"[");

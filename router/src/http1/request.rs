@@ -269,3 +269,6 @@ fn wrong_header_name(bytes: &[u8]) -> Parsed<Request, Refusal> {
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
+
+#[cfg(test)]
+mod tests;

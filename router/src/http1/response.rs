@@ -142,3 +142,6 @@ fn judge(bytes: &[u8], head: &Head, length: usize, to_head: bool, limits: Limits
         content_length: if is_chunked { None } else { content_length },
     })
 }
+
+#[cfg(test)]
+mod tests;

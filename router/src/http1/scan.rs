@@ -85,3 +85,6 @@ impl Progress {
         false
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,8 +79,12 @@ mod tests {
     use super::*;
 
     fn cut(text: &str) -> Option<(Form, String, String, String)> {
+        cut_for(text, false)
+    }
+
+    fn cut_for(text: &str, is_connect: bool) -> Option<(Form, String, String, String)> {
         let bytes = text.as_bytes();
-        let target = Target::parse(bytes, Span { start: 0, end: bytes.len() as u32 }, false)?;
+        let target = Target::parse(bytes, Span { start: 0, end: bytes.len() as u32 }, is_connect)?;
         let show = |span: Span| String::from_utf8_lossy(span.of(bytes)).into_owned();
         Some((target.form, show(target.authority), show(target.origin), show(target.path)))
     }
@@ -100,8 +104,17 @@ mod tests {
 
     #[test]
     fn what_is_neither_path_nor_url_is_refused() {
-        for text in ["foo", "a/b", "1http://x/", "http://u@h/", "/a%zz", "/a%4", "://x/"] {
+        let paths = ["foo", "a/b", "a.test:443", "/a%zz", "/a%4", "http:/x", "**"];
+        let urls = ["1http://x/", "h_t://x/", "://x/", "http://u@h/", "http://h:1:2/", "http://[::1/", "http://h#/", "http://h/%zz"];
+        for text in paths.iter().chain(&urls) {
             assert_eq!(cut(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn whatever_follows_connect_is_an_authority_and_so_never_a_path_to_pass_on() {
+        for text in ["a.test:443", "*", "/a", "http://a.test/"] {
+            assert_eq!(cut_for(text, true).unwrap().0, Form::Authority, "{text}");
         }
     }
 }

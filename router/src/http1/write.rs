@@ -68,3 +68,6 @@ pub fn status_line(version: Version, code: u16, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(b"\r\n");
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,6 +50,8 @@ pub enum Name {
     CfInstanceId,
     /// `X-CF-InstanceIndex`
     CfInstanceIndex,
+    /// `X-Cf-RouterError`
+    CfRouterError,
     /// `X-CF-Proxy-Signature`
     CfProxySignature,
     /// `X-Forwarded-Client-Cert`
@@ -88,7 +90,7 @@ const BY_LENGTH: [&[(&str, Name)]; 24] = {
         ("idempotency-key", IdempotencyKey),
         ("x-cf-instanceid", CfInstanceId),
     ];
-    table[16] = &[("proxy-connection", ProxyConnection)];
+    table[16] = &[("proxy-connection", ProxyConnection), ("x-cf-routererror", CfRouterError)];
     table[17] = &[
         ("transfer-encoding", TransferEncoding),
         ("x-forwarded-proto", ForwardedProto),

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::cell::{Line, get, increase, lines};
-use super::family::{Family, Members};
 use super::histogram::{Bounds, Histogram, Total, unit};
+use super::labelled::{Labelled, Members};
 use super::names::{self, Metric};
 use crate::config::Config;
 
@@ -108,8 +108,8 @@ impl Scope {
 pub struct WorkerCounters {
     scope: Arc<Scope>,
     plain: Arc<Plain>,
-    components: Family<Component>,
-    apps: Family<Histogram>,
+    components: Labelled<Component>,
+    apps: Labelled<Histogram>,
 }
 
 /// What has no label, or few values of it.
@@ -136,8 +136,8 @@ impl WorkerCounters {
         WorkerCounters {
             scope: Arc::clone(scope),
             plain: Arc::new(plain),
-            components: Family::new(COMPONENTS),
-            apps: Family::new(APPS),
+            components: Labelled::new(COMPONENTS),
+            apps: Labelled::new(APPS),
         }
     }
 

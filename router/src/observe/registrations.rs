@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::cell::{Line, get, increase, lines};
-use super::family::{Family, Members};
 use super::histogram::{Bounds, Histogram, Total};
+use super::labelled::{Labelled, Members};
 
 /// Components told apart; more than any platform has.
 const COMPONENTS: usize = 1_000;
@@ -36,7 +36,7 @@ const CELLS: usize = UNREGISTERED + 1;
 #[derive(Debug)]
 pub struct RegistryCounters {
     plain: Arc<Plain>,
-    components: Family<Box<[Line]>>,
+    components: Labelled<Box<[Line]>>,
 }
 
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Registrations {
         });
         let counters = RegistryCounters {
             plain,
-            components: Family::new(COMPONENTS),
+            components: Labelled::new(COMPONENTS),
         };
         let writer = Writer {
             plain: Arc::clone(&counters.plain),

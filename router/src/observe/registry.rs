@@ -10,7 +10,7 @@ use super::counters::{Counters, Losses, Scope, WorkerCounters};
 use super::histogram::{Bounds, unit};
 use super::names::{self, Metric};
 use super::registrations::Registrations;
-use super::{descriptors, families};
+use super::{descriptors, scrape};
 use crate::config::Config;
 
 pub use super::registrations::{Action, RegistryCounters};
@@ -114,7 +114,7 @@ impl Metrics {
             Gauge::Uptime,
             self.started.elapsed().as_secs().cast_signed(),
         );
-        let text = TextEncoder::new().encode_to_string(&families::all(self));
+        let text = TextEncoder::new().encode_to_string(&scrape::families(self));
         if text.is_err() {
             self.failed_scrapes.fetch_add(1, Ordering::Relaxed);
         }

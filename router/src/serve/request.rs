@@ -10,6 +10,7 @@ use super::client::Client;
 use super::connection::Peer;
 use super::relay::{Broken, Coding, Relay};
 use super::{Next, tunnel};
+use crate::balance::overloaded;
 use crate::exchange::{Exchange, nanoseconds};
 use crate::filters::Context;
 use crate::http1::request::{self, Expect, HEAD_LIMIT};
@@ -144,6 +145,7 @@ where
         Outcome::Empty => empty_pool(worker, exchange),
         Outcome::Failed(failure) => {
             let answer = Answer::endpoint_failure(&failure);
+            exchange.record.entry.request_bytes = client.received;
             if answer.status == 502 {
                 worker.counters.count(Count::BadGateways);
             }
@@ -172,6 +174,13 @@ fn prepare(bytes: &[u8], peer: &Peer, worker: &Worker, exchange: &mut Exchange, 
     if let Some(answer) = worker.filters.arrived(&view, || worker.health.is_healthy()) {
         return Some(answer);
     }
+    if memchr::memchr(b';', view.text(view.head.target)).is_some() {
+        // Only the log shows it: the answer's head is not ours to change (spec 4.10).
+        exchange.record.set(Text::RouterError, b"deprecated-semicolon-params");
+        let id = exchange.request_id;
+        let vcap_request_id = String::from_utf8_lossy(id.as_bytes());
+        tracing::warn!(target: "router", vcap_request_id = %vcap_request_id, "deprecated-semicolon-params");
+    }
     if request.target.form == Form::Authority {
         exchange.record.set(Text::Target, b"/");
         return Some(Answer::connect_refused());
@@ -189,9 +198,15 @@ fn prepare(bytes: &[u8], peer: &Peer, worker: &Worker, exchange: &mut Exchange, 
         worker.counters.count(Count::RejectedRequests);
         return Some(Answer::unknown_route(shown));
     };
-    if pool.is_empty() {
+    let endpoints = pool.endpoints();
+    if endpoints.is_empty() {
         return Some(empty_pool(worker, exchange));
     }
+    if worker.policy.rules.max_conns > 0 && overloaded(&endpoints, worker.policy.rules.max_conns) {
+        worker.counters.count(Count::BackendExhaustedConns);
+        return Some(Answer::connection_limit(shown));
+    }
+    drop(endpoints);
     let mut context = Context {
         request,
         client_ip: &peer.ip,
@@ -222,8 +237,9 @@ fn outgoing(bytes: &[u8], worker: &Worker, exchange: &mut Exchange, request: &Re
     } else if request.framing == Framing::Chunked {
         head.add("Transfer-Encoding", b"chunked");
     }
-    if notes.upgrade.is_none() && (worker.policy.close_backends || closes_behind(worker, request)) {
-        notes.close_backend = true;
+    // A backend that was asked to upgrade and did not is not asked anything else on that connection.
+    notes.close_backend = worker.policy.close_backends || closes_behind(worker, request) || notes.upgrade.is_some();
+    if notes.close_backend && notes.upgrade.is_none() {
         head.add("Connection", b"close");
     }
     let authority_counts = request.target.form == Form::Absolute && !request.target.authority.is_empty();
@@ -390,9 +406,8 @@ where
     if client.send(&exchange.out, timer).await.is_ok() {
         // Upgraded connections live as long as both sides like.
         timer.disarm();
-        let carried = tunnel::carry(client, answer.connection, answer.buffer).await;
-        exchange.record.entry.request_bytes = carried.from_client;
-        exchange.record.entry.response_bytes = carried.from_backend;
+        // What goes through is not a body: the log shows none, as the original's does.
+        tunnel::carry(client, answer.connection, answer.buffer).await;
     }
     exchange.times.answered = Some(Instant::now());
     Next::Abort
@@ -400,9 +415,13 @@ where
 
 /// Writes the response head for the client into `exchange.out`.
 fn returning(bytes: &[u8], worker: &Worker, exchange: &mut Exchange, coding: Coding, to: &Recipient, framing: Framing) {
-    let Exchange { reply, out, notes, endpoint, request_id, .. } = exchange;
+    let Exchange { reply, out, notes, endpoint, request_id, record, .. } = exchange;
     let status = reply.status;
     let mut view = View { head: reply, bytes };
+    if let Some(error) = view.value(Name::CfRouterError) {
+        // An application's own passes, and the log shows it.
+        record.set(Text::RouterError, error);
+    }
     worker.filters.answered(&mut view, notes, request_id, endpoint.as_deref());
     let head = view.head;
     let chunked = coding == Coding::Wrap || coding == Coding::AsIs && framing == Framing::Chunked;

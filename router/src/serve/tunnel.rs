@@ -11,30 +11,21 @@ use super::client::Client;
 use crate::upstream::Connection;
 use crate::worker::{Buffer, Size};
 
-/// Bytes that went through.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Carried {
-    pub from_client: u64,
-    pub from_backend: u64,
-}
-
 /// Carries bytes until either side ends or breaks; what had arrived until then is passed on. `ahead` is what the backend
 /// sent right behind its 101; what the client sent before it had that is in its own read-ahead.
-pub(super) async fn carry<S>(client: &mut Client<S>, mut backend: Connection, ahead: Buffer) -> Carried
+pub(super) async fn carry<S>(client: &mut Client<S>, mut backend: Connection, ahead: Buffer)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut up = client.inbound.take();
     let mut down = Some(ahead).filter(|buffer| !buffer.is_empty());
-    let mut carried = Carried::default();
     poll_fn(|cx| {
         let stream = &mut client.stream;
-        let upward = poll_one_way(cx, stream, &mut backend, &mut up, &mut carried.from_client);
-        let downward = poll_one_way(cx, &mut backend, stream, &mut down, &mut carried.from_backend);
+        let upward = poll_one_way(cx, stream, &mut backend, &mut up);
+        let downward = poll_one_way(cx, &mut backend, stream, &mut down);
         if upward.is_ready() || downward.is_ready() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
-    carried
 }
 
 /// Ready when this direction has ended, well or badly.
@@ -43,7 +34,6 @@ fn poll_one_way<R, W>(
     from: &mut R,
     to: &mut W,
     pending: &mut Option<Buffer>,
-    count: &mut u64,
 ) -> Poll<io::Result<()>>
 where
     R: AsyncRead + Unpin,
@@ -56,7 +46,6 @@ where
                 if written == 0 {
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
                 }
-                *count += written as u64;
                 buffer.consume(written);
             }
             *pending = None;

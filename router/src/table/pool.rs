@@ -100,6 +100,13 @@ impl Pool {
         self.cursor.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Moves the cursor on by so many endpoints that were not chosen.
+    pub(crate) fn pass_over(&self, count: usize) {
+        if count > 0 {
+            self.cursor.fetch_add(count as u32, Ordering::Relaxed);
+        }
+    }
+
     pub(crate) fn publish(&self, endpoints: Endpoints) {
         self.endpoints.store(Arc::new(endpoints));
     }

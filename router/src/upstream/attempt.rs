@@ -77,7 +77,7 @@ async fn dial(
     timer.arm(worker.policy.dial_timeout);
     let began = Instant::now();
     let attempts = &mut exchange.record.entry.attempts;
-    attempts.dns_ns = Some(0);
+    (attempts.dns_ns, attempts.tls_ns) = (Some(0), Some(0));
     let addresses: Vec<SocketAddr> = match (target, endpoint.socket_addr()) {
         (Target::Plain(address), _) | (_, Some(address)) => vec![address],
         (_, None) => {

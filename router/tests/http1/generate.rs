@@ -151,3 +151,30 @@ pub fn mutation() -> impl Strategy<Value = Mutation> {
         Just(Mutation::Double),
     ]
 }
+
+/// No change to most messages, a few to the others.
+pub fn changes() -> impl Strategy<Value = Vec<(usize, Mutation)>> {
+    let change = (any::<usize>(), mutation());
+    prop_oneof![2 => Just(Vec::new()), 1 => vec(change, 1..4)]
+}
+
+/// How a body is announced, and the body: most of them go together.
+pub fn framed_body() -> impl Strategy<Value = (&'static str, Vec<u8>)> {
+    let chunked = || chunked_body().prop_map(|body| body.bytes);
+    let announced = select(vec!["", "Content-Length: 5", "Transfer-Encoding: chunked"]);
+    let any_body = prop_oneof![chunked(), Just(b"hello".to_vec()), vec(any::<u8>(), 0..20)];
+    prop_oneof![
+        2 => Just(("", Vec::new())),
+        2 => Just(("Content-Length: 5", b"hello".to_vec())),
+        4 => chunked().prop_map(|body| ("Transfer-Encoding: chunked", body)),
+        1 => (announced, any_body),
+    ]
+}
+
+/// Bytes with the changes applied.
+pub fn changed(mut bytes: Vec<u8>, changes: Vec<(usize, Mutation)>) -> Vec<u8> {
+    for (index, mutation) in changes {
+        mutation.apply(index, &mut bytes);
+    }
+    bytes
+}

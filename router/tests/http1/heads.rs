@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::generate::{FieldLine, blank, cases, field_line, mutation, sizes};
+use crate::generate::{FieldLine, blank, cases, changed, changes, field_line, mutation, sizes};
 use crate::head::lines;
 use crate::{request_head, response_head};
 
@@ -144,11 +144,7 @@ proptest! {
         valid in valid_head(),
         changes in vec((any::<usize>(), mutation()), 1..4),
     ) {
-        let mut bytes = valid.bytes;
-        for (index, mutation) in changes {
-            mutation.apply(index, &mut bytes);
-        }
-        request_head::check(&bytes);
+        request_head::check(&changed(valid.bytes, changes));
     }
 
     #[test]
@@ -156,14 +152,11 @@ proptest! {
         valid in valid_head(),
         status in 95..1005_u16,
         to_head in any::<bool>(),
-        changes in vec((any::<usize>(), mutation()), 0..3),
+        changes in changes(),
     ) {
         let line_end = valid.bytes.iter().position(|&byte| byte == b'\n').unwrap();
         let status = format!("HTTP/1.{} {status} Some phrase\r\n", (valid.version == Version::Http11) as u8);
-        let mut bytes = [status.as_bytes(), &valid.bytes[line_end + 1..]].concat();
-        for (index, mutation) in changes {
-            mutation.apply(index, &mut bytes);
-        }
+        let mut bytes = changed([status.as_bytes(), &valid.bytes[line_end + 1..]].concat(), changes);
         bytes.insert(0, to_head as u8);
         response_head::check(&bytes);
     }

@@ -24,7 +24,11 @@ enum Kind {
 }
 
 impl Bus {
-    /// A bus among those who hold clones of it. To be called within a tokio runtime.
+    /// A bus among those who hold clones of it.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, on which it reports dropped messages.
     pub fn in_process(limits: PendingLimits) -> Bus {
         Bus(Kind::InProcess(Arc::new(Hub::new(limits))))
     }

@@ -21,7 +21,7 @@ pub enum BusError {
     #[error("subject `{0}`: nobody listens")]
     NoResponders(String),
     /// No answer came in time, or the connection took nothing for that long.
-    #[error("subject `{subject}`: no answer within {limit:?}")]
+    #[error("subject `{subject}`: timed out after {limit:?}")]
     TimedOut {
         /// What it was published to.
         subject: String,

@@ -1,5 +1,6 @@
 //! The bus over NATS servers.
 
+mod events;
 mod options;
 mod plan;
 mod tls;
@@ -7,7 +8,6 @@ mod tls;
 pub use options::{NatsCredentials, NatsOptions, NatsTls, ServerAddress};
 
 use std::future::{self, poll_fn};
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -27,6 +27,7 @@ use crate::queue::{Gone, Inlet, PendingLimits, Subscription, queue};
 use crate::status::{Board, Health, Status};
 use crate::subject::Pattern;
 use crate::task::OwnedTask;
+use events::{EventWatch, host_and_addr};
 use plan::{Plan, Step};
 
 /// How many messages the library may hold for a subscription before they reach ours. The connection
@@ -36,8 +37,6 @@ const LIBRARY_QUEUE: usize = 262_144;
 const SEND_LIMIT: Duration = Duration::from_secs(5);
 /// How long closing may wait for what is still to be sent, in each of its steps.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
-/// How long the look-up of a server's address, which only the log wants, may take.
-const RESOLVE_LIMIT: Duration = Duration::from_secs(1);
 /// Reconnections are spread over so much time, without TLS and with (a handshake costs more).
 const JITTER: Duration = Duration::from_millis(100);
 const JITTER_TLS: Duration = Duration::from_secs(1);
@@ -270,42 +269,6 @@ fn library_options(
     library
 }
 
-/// Turns the library's events into ours.
-struct EventWatch {
-    board: Arc<Board>,
-    plan: Arc<Plan>,
-}
-
-impl EventWatch {
-    async fn run(self, mut incoming: mpsc::UnboundedReceiver<Event>) {
-        // The first connection is told of by whoever made it.
-        let mut connected_before = false;
-        while let Some(event) = incoming.recv().await {
-            match event {
-                Event::Connected if !connected_before => connected_before = true,
-                Event::Connected => {
-                    self.plan.connected();
-                    let (host, addr) = host_and_addr(&self.plan).await;
-                    self.board.tell(Status::Reconnected { host, addr });
-                }
-                Event::Disconnected => self.board.tell(Status::Disconnected),
-                Event::Closed => self.board.tell(Status::Closed),
-                Event::SlowConsumer(_) => self.board.count_dropped(),
-                Event::LameDuckMode => {
-                    tracing::info!(target: "nats", "nats-server-shutting-down");
-                }
-                Event::ServerError(error) => {
-                    tracing::warn!(target: "nats", error = %error, "nats-server-error");
-                }
-                Event::ClientError(error) => {
-                    tracing::debug!(target: "nats", error = %error, "nats-connection-attempt-failed");
-                }
-                Event::Draining => {}
-            }
-        }
-    }
-}
-
 /// Moves a subscription's messages from the library's queue, which does not say what it drops, to
 /// ours, which does.
 struct Pump {
@@ -334,19 +297,6 @@ fn message(received: async_nats::Message) -> Message {
         reply: received.reply.map(Subject),
         payload: received.payload,
     }
-}
-
-async fn host_and_addr(plan: &Plan) -> (String, Option<SocketAddr>) {
-    let Some(server) = plan.target() else {
-        return (String::new(), None);
-    };
-    let host = server.host.trim_start_matches('[').trim_end_matches(']');
-    let looking = tokio::net::lookup_host((host, server.port));
-    let addr = match timeout(RESOLVE_LIMIT, looking).await {
-        Ok(Ok(mut addrs)) => addrs.next(),
-        Ok(Err(_)) | Err(_) => None,
-    };
-    (server.to_string(), addr)
 }
 
 /// An error with its causes, joined by colons.

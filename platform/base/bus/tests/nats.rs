@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "helpers of a test may panic like the test"
+    reason = "what tests share may panic as they may"
 )]
 
 mod support;
@@ -269,6 +269,23 @@ async fn credentials_are_checked_and_wrong_ones_named_as_the_reason() {
         assert_eq!(*name, server.address().to_string());
         assert!(reason.contains("authorization violation"), "{reason}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_refuses_us_for_a_while_is_tried_again() {
+    let mut server = NatsServer::start(&[]);
+    let bus = Bus::connect(server.options()).await.unwrap();
+    let mut events = bus.status();
+    assert!(matches!(event(&mut events).await, Status::Connected { .. }));
+    server.kill();
+    server.restart_with(&["--user", "nats", "--pass", "nats"]);
+    // More than one attempt fails for want of credentials.
+    for _ in 0..2 {
+        tokio::task::block_in_place(|| server.wait_for_log("authentication error"));
+    }
+    server.kill();
+    server.restart_with(&[] as &[&str]);
+    reconnected(&mut events).await;
 }
 
 #[tokio::test]

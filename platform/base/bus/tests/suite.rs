@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "helpers of a test may panic like the test"
+    reason = "what tests share may panic as they may"
 )]
 
 mod support;

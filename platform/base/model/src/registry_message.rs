@@ -1,6 +1,7 @@
 //! The message on `router.register` and `router.unregister` (http-router 2.2).
 
 mod parse;
+mod text;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

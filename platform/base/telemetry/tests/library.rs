@@ -1,9 +1,6 @@
 //! A process-wide log, seen from a crate that is not ours: to it, this test is a library.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of a test may panic like the test"
-)]
+#![allow(clippy::unwrap_used, reason = "what tests share may panic as they may")]
 
 use std::fmt;
 use std::io::{self, Write};

@@ -226,8 +226,11 @@ fn a_worker_that_outlives_the_log_loses_its_records_and_says_so() {
 ///
 #[test]
 fn tracing_headers_come_behind_the_configured_ones_and_none_twice() {
-    let mut config = Config::default();
-    config.extra_headers_to_log = ["X-First", "B3", "x-first"].map(String::from).to_vec();
+    let extra_headers_to_log = ["X-First", "B3", "x-first"].map(String::from).to_vec();
+    let mut config = Config {
+        extra_headers_to_log,
+        ..Config::default()
+    };
     config.tracing.enable_zipkin = true;
     config.tracing.enable_w3c = true;
     config.access_log.file = "a.log".to_owned();

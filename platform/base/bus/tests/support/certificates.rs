@@ -5,13 +5,14 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
 
-use super::scratch_file;
+use super::Scratch;
 
 /// One authority and what it has signed, as PEM text.
 pub struct Certificates {
     authority: String,
     server: (String, String),
     client: (String, String),
+    scratch: Scratch,
 }
 
 impl Certificates {
@@ -31,6 +32,7 @@ impl Certificates {
             server: signed("localhost", ExtendedKeyUsagePurpose::ServerAuth),
             client: signed("client", ExtendedKeyUsagePurpose::ClientAuth),
             authority: authority.pem(),
+            scratch: Scratch::new(),
         }
     }
 
@@ -43,11 +45,12 @@ impl Certificates {
         }
     }
 
-    /// A server's configuration that demands a client certificate of this authority.
+    /// A server's configuration that demands a client certificate of this authority. It names files
+    /// that are gone with this.
     pub fn server_config(&self, more: &str) -> String {
-        let authority = scratch_file("ca.pem", &self.authority);
-        let certificate = scratch_file("cert.pem", &self.server.0);
-        let key = scratch_file("key.pem", &self.server.1);
+        let authority = self.scratch.file("ca.pem", &self.authority);
+        let certificate = self.scratch.file("cert.pem", &self.server.0);
+        let key = self.scratch.file("key.pem", &self.server.1);
         format!(
             "{more}\ntls {{ cert_file: {certificate:?}, key_file: {key:?}, ca_file: {authority:?}, verify: true }}\n"
         )

@@ -4,7 +4,7 @@
     dead_code,
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "each test binary uses its part, and a helper of a test may panic like the test"
+    reason = "each test binary uses its part; what tests share may panic as they may"
 )]
 
 pub mod certificates;
@@ -30,6 +30,7 @@ pub struct NatsServer {
     port: u16,
     arguments: Vec<String>,
     log: Receiver<String>,
+    scratch: Option<Scratch>,
 }
 
 impl NatsServer {
@@ -41,8 +42,11 @@ impl NatsServer {
 
     /// Starts a server with the text of a configuration file.
     pub fn start_with(config: &str) -> NatsServer {
-        let file = scratch_file("nats.conf", config);
-        NatsServer::start(&["-c", file.to_str().unwrap()])
+        let scratch = Scratch::new();
+        let file = scratch.file("nats.conf", config);
+        let mut server = NatsServer::start(&["-c", file.to_str().unwrap()]);
+        server.scratch = Some(scratch);
+        server
     }
 
     /// Starts a server, -1 standing for any port, and waits until it serves. Its log if it ends.
@@ -69,6 +73,7 @@ impl NatsServer {
             port: 0,
             arguments: arguments.to_vec(),
             log,
+            scratch: None,
         };
         let listening = server.find_in_log("Listening for client connections on")?;
         server.port = port_at_the_end(&listening);
@@ -138,10 +143,17 @@ impl NatsServer {
 
     /// Starts the killed server anew on the same port, as soon as that is free.
     pub fn restart(&mut self) {
+        self.restart_with(&self.arguments.clone());
+    }
+
+    /// Starts the killed server anew on the same port, with other arguments.
+    pub fn restart_with(&mut self, arguments: &[impl ToString]) {
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
         let deadline = Instant::now() + LONG;
         loop {
-            match NatsServer::on_port(self.port.into(), &self.arguments) {
-                Ok(server) => {
+            match NatsServer::on_port(self.port.into(), &arguments) {
+                Ok(mut server) => {
+                    server.scratch = self.scratch.take();
                     *self = server;
                     return;
                 }
@@ -188,14 +200,29 @@ pub fn options_for(servers: impl IntoIterator<Item = ServerAddress>) -> NatsOpti
     }
 }
 
-/// Writes a file that no other test shares.
-pub fn scratch_file(name: &str, text: &str) -> PathBuf {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-        .join(format!("bus-{}-{number}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    let path = folder.join(name);
-    fs::write(&path, text).unwrap();
-    path
+/// A folder that no other test shares, gone with its owner.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new() -> Scratch {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("bus-{}-{number}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        Scratch(folder)
+    }
+
+    /// Writes a file into the folder.
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).ok();
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// What one worker counts by label. Its thread finds a known value without a lock; only a value seen for the first time
 /// is entered where scrapes look, under a lock.
 #[derive(Debug)]
-pub(super) struct Family<T> {
+pub(super) struct Labelled<T> {
     shared: Arc<Members<T>>,
     /// The value used last: nearly every request carries the same.
     last: RefCell<Option<Member<T>>>,
@@ -15,7 +15,7 @@ pub(super) struct Family<T> {
     most: usize,
 }
 
-/// A family as scrapes see it.
+/// The same as scrapes see it.
 #[derive(Debug)]
 pub(super) struct Members<T>(Mutex<Vec<Member<T>>>);
 
@@ -24,11 +24,11 @@ type Member<T> = (Arc<str>, Arc<T>);
 /// Stands for all values beyond the most that are told apart.
 pub(super) const OTHER: &str = "other";
 
-impl<T> Family<T> {
+impl<T> Labelled<T> {
     /// Tells at most `most` values apart, so that registrations with ever new tags do not fill the memory.
-    pub(super) fn new(most: usize) -> Family<T> {
+    pub(super) fn new(most: usize) -> Labelled<T> {
         let shared = Arc::new(Members(Mutex::default()));
-        Family {
+        Labelled {
             shared,
             last: RefCell::default(),
             known: RefCell::default(),
@@ -93,13 +93,13 @@ mod tests {
     use super::*;
     use crate::observe::cell::{get, increase};
 
-    fn count(family: &Family<AtomicU64>, value: &str) {
-        family.with(value, AtomicU64::default, |cell| increase(cell, 1));
+    fn count(labelled: &Labelled<AtomicU64>, value: &str) {
+        labelled.with(value, AtomicU64::default, |cell| increase(cell, 1));
     }
 
-    fn counted(family: &Family<AtomicU64>) -> Vec<(String, u64)> {
+    fn counted(labelled: &Labelled<AtomicU64>) -> Vec<(String, u64)> {
         let mut counted = Vec::new();
-        family
+        labelled
             .members()
             .each(|value, cell| counted.push((value.to_owned(), get(cell))));
         counted
@@ -107,24 +107,24 @@ mod tests {
 
     #[test]
     fn each_value_is_counted_by_itself() {
-        let family = Family::new(10);
+        let labelled = Labelled::new(10);
         for value in ["a", "a", "", "a", "b", ""] {
-            count(&family, value);
+            count(&labelled, value);
         }
         assert_eq!(
-            counted(&family),
+            counted(&labelled),
             [("a".to_owned(), 3), (String::new(), 2), ("b".to_owned(), 1)]
         );
     }
 
     #[test]
     fn values_beyond_the_most_are_counted_together() {
-        let family = Family::new(2);
+        let labelled = Labelled::new(2);
         for value in ["a", "b", "c", "d", "d", "a"] {
-            count(&family, value);
+            count(&labelled, value);
         }
         assert_eq!(
-            counted(&family),
+            counted(&labelled),
             [
                 ("a".to_owned(), 2),
                 ("b".to_owned(), 1),

@@ -12,7 +12,7 @@ use super::registrations::{Action, Totals as RegistryTotals};
 use super::registry::{Gauge, Metrics};
 
 /// Everything there is at this moment. A family without a sample is left out.
-pub(super) fn all(metrics: &Metrics) -> Vec<MetricFamily> {
+pub(super) fn families(metrics: &Metrics) -> Vec<MetricFamily> {
     let mut families = Vec::new();
     data_path(metrics, &mut families);
     registry(metrics, &mut families);

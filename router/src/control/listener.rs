@@ -1,0 +1,179 @@
+//! What the listeners for operators have in common: bounds, and answers as GoRouter words them.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Sleep, sleep};
+
+/// Bounds of a listener.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// How long a request head may take to arrive, the idle time before it included.
+    pub(super) read: Duration,
+    /// How long a client may leave an answer unread.
+    pub(super) write: Duration,
+    /// Connections at a time; more wait until one has ended.
+    pub(super) connections: usize,
+}
+
+impl Default for Bounds {
+    /// 10 s each way (spec 9.1).
+    fn default() -> Bounds {
+        Bounds {
+            read: Duration::from_secs(10),
+            write: Duration::from_secs(10),
+            connections: 256,
+        }
+    }
+}
+
+/// The pause after a connection could not be accepted: the process is out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves `app` over HTTP/1 until the future is dropped, which also cuts its connections.
+pub(super) async fn serve(listener: TcpListener, app: Router, bounds: Bounds) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept(), if connections.len() < bounds.connections => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, app.clone(), bounds));
+                }
+                Err(error) => {
+                    tracing::warn!(target: "router", %error, "accept-failed");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, app: Router, bounds: Bounds) {
+    let stream = Impatient {
+        stream,
+        limit: bounds.write,
+        stalled: None,
+    };
+    let service = TowerToHyperService::new(app);
+    let mut server = http1::Builder::new();
+    server
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.read);
+    // Names as GoRouter spells them, for those who search the answer; and an answer for those who close their half of the
+    // connection behind the request.
+    server.title_case_headers(true).half_close(true);
+    if let Err(error) = server.serve_connection(TokioIo::new(stream), service).await {
+        // The client's doing: nothing for an operator to act on.
+        tracing::debug!(target: "router", %error, "status-connection-failed");
+    }
+}
+
+/// A plain text answer.
+pub(super) fn text(status: StatusCode, body: impl Into<axum::body::Body>) -> Response {
+    with_type(status, "text/plain; charset=utf-8", body)
+}
+
+/// An answer with this type.
+pub(super) fn with_type(
+    status: StatusCode,
+    mime: &'static str,
+    body: impl Into<axum::body::Body>,
+) -> Response {
+    let headers: [(HeaderName, HeaderValue); 1] = [(CONTENT_TYPE, HeaderValue::from_static(mime))];
+    (status, headers, body.into()).into_response()
+}
+
+/// The answer to any path that is not served.
+pub(super) async fn not_found() -> Response {
+    let mut response = text(StatusCode::NOT_FOUND, "404 page not found\n");
+    response
+        .headers_mut()
+        .insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// A stream that fails when its peer reads nothing for too long.
+struct Impatient<S> {
+    stream: S,
+    limit: Duration,
+    /// Runs while a write waits.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Impatient<S> {
+    /// What a write came to, unless it has waited for too long.
+    fn watch<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let limit = self.limit;
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + limit)));
+        ready!(stalled.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.watch(written, context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.watch(written, context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,126 @@
+//! The table as JSON text.
+
+use std::sync::Arc;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::table::{Endpoint, Millis, Pool, Slot, Source, Table};
+
+/// How much is told of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// What GoRouter tells.
+    Plain,
+    /// Also where the endpoint is known from.
+    Provenance,
+}
+
+/// Bytes that a route takes mostly; no more than a hint.
+const EXPECTED: usize = 256;
+
+/// All routes as they are now, with a line break behind them.
+pub(super) fn render(table: &Table, detail: Detail, now: Millis) -> serde_json::Result<Vec<u8>> {
+    let sources = table.sources();
+    let scope = Scope {
+        sources: (detail == Detail::Provenance).then_some(&sources),
+        now,
+    };
+    let routes = table.pools();
+    let mut json = Vec::with_capacity(routes.len() * EXPECTED);
+    let mut serializer = serde_json::Serializer::new(&mut json);
+    serializer.collect_map(
+        routes
+            .iter()
+            .map(|pool| (pool.uri(), Route { pool, scope })),
+    )?;
+    json.push(b'\n');
+    Ok(json)
+}
+
+#[derive(Clone, Copy)]
+struct Scope<'a> {
+    /// With provenance only.
+    sources: Option<&'a Vec<Source>>,
+    now: Millis,
+}
+
+struct Route<'a> {
+    pool: &'a Arc<Pool>,
+    scope: Scope<'a>,
+}
+
+impl Serialize for Route<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let endpoints = self.pool.endpoints();
+        serializer.collect_seq(endpoints.iter().map(|slot| Place {
+            slot,
+            scope: self.scope,
+        }))
+    }
+}
+
+struct Place<'a> {
+    slot: &'a Slot,
+    scope: Scope<'a>,
+}
+
+impl Serialize for Place<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let endpoint = self.slot.endpoint();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("address", endpoint.address())?;
+        map.serialize_entry("availability_zone", endpoint.availability_zone())?;
+        map.serialize_entry("protocol", endpoint.protocol().as_str())?;
+        map.serialize_entry("tls", &endpoint.tls())?;
+        map.serialize_entry("ttl", &(endpoint.ttl() / 1000))?;
+        entry_unless_empty(&mut map, "route_service_url", endpoint.route_service_url())?;
+        map.serialize_entry("tags", &Tags(endpoint))?;
+        entry_unless_empty(&mut map, "isolation_segment", endpoint.isolation_segment())?;
+        entry_unless_empty(&mut map, "private_instance_id", endpoint.instance_id())?;
+        entry_unless_empty(
+            &mut map,
+            "server_cert_domain_san",
+            endpoint.server_cert_domain_san(),
+        )?;
+        entry_unless_empty(
+            &mut map,
+            "load_balancing_algorithm",
+            endpoint.load_balancing_algorithm(),
+        )?;
+        if let Some(sources) = self.scope.sources {
+            let source = sources
+                .iter()
+                .find(|source| source.id == self.slot.source());
+            let age = |then: Millis| self.scope.now.saturating_sub(then) as f64 / 1000.0;
+            map.serialize_entry("source", source.map_or("", |source| &source.name))?;
+            map.serialize_entry("first_seen", &age(self.slot.first_seen()))?;
+            map.serialize_entry("last_seen", &age(self.slot.last_seen()))?;
+        }
+        map.end()
+    }
+}
+
+fn entry_unless_empty<M: SerializeMap>(
+    map: &mut M,
+    key: &str,
+    value: &str,
+) -> Result<(), M::Error> {
+    if value.is_empty() {
+        Ok(())
+    } else {
+        map.serialize_entry(key, value)
+    }
+}
+
+/// A map, or `null` when the registration had none.
+struct Tags<'a>(&'a Endpoint);
+
+impl Serialize for Tags<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.has_tags() {
+            true => serializer.collect_map(self.0.tags()),
+            false => serializer.serialize_none(),
+        }
+    }
+}
