@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cloverleaf_bus::{Bus, NatsCredentials, NatsOptions, NatsTls, ServerAddress};
+use cloverleaf_bus::{Bus, NatsCredentials, NatsOptions, NatsTls, ServerAddress, Status};
 use cloverleaf_telemetry::{Format, Json, Level, LogHandle, Settings, TimestampFormat};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -150,6 +150,10 @@ async fn start(config: Config) -> Result<Router, ExitCode> {
         tracing::error!(target: "nats", %error, "nats-connection-error");
         ExitCode::FAILURE
     })?;
+    if let Some(Status::Connected { host, addr }) = bus.status().next().await {
+        let addr = addr.map(|addr| addr.to_string()).unwrap_or_default();
+        tracing::info!(target: "nats", { host, addr }, "Successfully-connected-to-nats");
+    }
     Router::start(config, bus, "nats").await.map_err(|error| {
         let error_text = error.to_string();
         match error {

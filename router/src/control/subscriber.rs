@@ -96,10 +96,8 @@ impl Subscriber {
                         // What was lost is asked for again; emitters answer with all their routes.
                         self.announce().await;
                     }
-                    Status::Connected { host, addr } => {
-                        let addr = addr.map(|addr| addr.to_string()).unwrap_or_default();
-                        tracing::info!(target: "nats", { host, addr }, "Successfully-connected-to-nats");
-                    }
+                    // Said by whoever connected.
+                    Status::Connected { .. } => {}
                     Status::Closed => break,
                 },
                 () = tick(&mut down) => tracing::warn!(target: "nats", "nats-connection-still-disconnected"),

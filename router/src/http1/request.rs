@@ -119,6 +119,7 @@ fn judge(bytes: &[u8], head: &Head, length: usize) -> Result<Request, Refusal> {
     }
     let mut host_field: Option<Span> = None;
     let mut content_length: Option<u64> = None;
+    let mut repeated = false;
     let mut transfer_encodings = 0_u32;
     let mut is_chunked = false;
     let (mut expect, mut unknown_expectation) = (Expect::Nothing, false);
@@ -126,15 +127,10 @@ fn judge(bytes: &[u8], head: &Head, length: usize) -> Result<Request, Refusal> {
     for field in &head.fields {
         let value = field.value.of(bytes);
         match field.id {
-            Name::Host => {
-                if host_field.replace(field.value).is_some() {
-                    return Err(Refusal::Malformed);
-                }
-            }
+            Name::Host => repeated |= host_field.replace(field.value).is_some(),
             Name::ContentLength => {
-                if content_length.replace(decimal(value).ok_or(Refusal::Malformed)?).is_some() {
-                    return Err(Refusal::Malformed);
-                }
+                let length = decimal(value).ok_or(Refusal::Malformed)?;
+                repeated |= content_length.replace(length).is_some();
             }
             Name::TransferEncoding => {
                 transfer_encodings += 1;
@@ -157,6 +153,9 @@ fn judge(bytes: &[u8], head: &Head, length: usize) -> Result<Request, Refusal> {
             }
             _ => {}
         }
+    }
+    if repeated {
+        return Err(Refusal::Malformed);
     }
     let framing = match (transfer_encodings, content_length) {
         (0, None) => Framing::None,

@@ -78,7 +78,7 @@ impl Progress {
         let tail = &bytes[from..];
         let complete = memchr::memmem::find(tail, b"\n\r\n").is_some() || memchr::memmem::find(tail, b"\n\n").is_some();
         self.seen = bytes.len();
-        if complete || bytes.len() >= self.parsed + self.parsed / 2 + 1 {
+        if complete || bytes.len() > self.parsed + self.parsed / 2 {
             self.parsed = bytes.len();
             return true;
         }

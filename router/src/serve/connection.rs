@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
@@ -34,34 +35,94 @@ impl Peer {
     }
 }
 
+/// How long a connection may be quiet before it gives back what it needs for requests.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// Serves a connection until it ends.
+///
+/// Safe to drop at any point: the connection is then cut.
 pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, peer: Peer, worker: Rc<Worker>) {
     let _share = worker.handover.share();
     let timer = worker.wheel.timer();
     let mut client = Client::new(stream);
-    let next = loop {
-        timer.arm(worker.policy.frontend_idle_timeout);
+    timer.arm(worker.policy.frontend_idle_timeout);
+    while let Some(buffer) = idle(&mut client, &worker, &timer).await {
+        client.inbound = Some(buffer);
+        // In a box of its own, so that an idle connection's task is small; kept while requests follow each other closely.
+        match Box::pin(session(&mut client, &peer, &worker, &timer)).await {
+            Pause::Quiet => timer.arm(worker.policy.frontend_idle_timeout.saturating_sub(QUIET)),
+            Pause::Ended(Next::Close) => return close(&mut client, &timer).await,
+            Pause::Ended(_) => return,
+        }
+        if worker.policy.frontend_idle_timeout <= QUIET && !worker.policy.frontend_idle_timeout.is_zero() {
+            return;
+        }
+    }
+}
+
+/// Why a session paused.
+enum Pause {
+    /// No further request came for a while.
+    Quiet,
+    /// The connection ends.
+    Ended(Next),
+}
+
+/// Serves requests as long as they follow each other closely.
+async fn session<S>(client: &mut Client<S>, peer: &Peer, worker: &Worker, timer: &Timer) -> Pause
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let patience = match worker.policy.frontend_idle_timeout {
+        limit if limit.is_zero() => QUIET,
+        limit => limit.min(QUIET),
+    };
+    loop {
+        match serve_request(client, peer, worker, timer).await {
+            Next::Keep => {}
+            next => return Pause::Ended(next),
+        }
+        timer.arm(patience);
         if client.inbound.is_none() {
-            match idle(&mut client, &worker, &timer).await {
-                Some(buffer) => client.inbound = Some(buffer),
-                None => return,
+            match next_bytes(client, worker, timer).await {
+                Waited::Bytes(buffer) => client.inbound = Some(buffer),
+                Waited::Quiet => return Pause::Quiet,
+                Waited::Gone => return Pause::Ended(Next::Abort),
             }
         }
-        match serve_request(&mut client, &peer, &worker, &timer).await {
-            Next::Keep => {}
-            next => break next,
-        }
-    };
-    if next == Next::Close {
-        close(&mut client, &timer).await;
+        timer.arm(worker.policy.frontend_idle_timeout);
     }
 }
 
 /// Waits for the first bytes of a request; `None` when there will be none. Owns no buffer meanwhile.
-async fn idle<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client<S>, worker: &Worker, timer: &Timer) -> Option<Buffer> {
+async fn idle<S>(client: &mut Client<S>, worker: &Worker, timer: &Timer) -> Option<Buffer>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match next_bytes(client, worker, timer).await {
+        Waited::Bytes(buffer) => Some(buffer),
+        Waited::Quiet | Waited::Gone => None,
+    }
+}
+
+/// What a wait for bytes came to.
+enum Waited {
+    Bytes(Buffer),
+    /// The timer's deadline passed.
+    Quiet,
+    /// The client has left, or the router is draining.
+    Gone,
+}
+
+async fn next_bytes<S>(client: &mut Client<S>, worker: &Worker, timer: &Timer) -> Waited
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     poll_fn(|cx| match Buffer::poll_read(cx, &mut client.stream, Size::Small) {
-        Poll::Ready(read) => Poll::Ready(read.ok().filter(|buffer| !buffer.is_empty())),
-        Poll::Pending if worker.is_draining() || timer.has_expired(cx) => Poll::Ready(None),
+        Poll::Ready(Ok(buffer)) if !buffer.is_empty() => Poll::Ready(Waited::Bytes(buffer)),
+        Poll::Ready(_) => Poll::Ready(Waited::Gone),
+        Poll::Pending if worker.is_draining() => Poll::Ready(Waited::Gone),
+        Poll::Pending if timer.has_expired(cx) => Poll::Ready(Waited::Quiet),
         Poll::Pending => Poll::Pending,
     })
     .await
@@ -87,4 +148,18 @@ async fn close<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client<S>, timer:
         }
     })
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_a_small_task() {
+        fn size<A, B, C, F: Future>(_: impl Fn(A, B, C) -> F) -> usize {
+            std::mem::size_of::<F>()
+        }
+        let idle = size(serve::<tokio::net::TcpStream>);
+        assert!(idle <= 512, "{idle} bytes");
+    }
 }

@@ -117,7 +117,7 @@ where
     let answer = prepare(bytes, peer, worker, exchange, request);
     let replay = {
         let view = View { head: &mut exchange.head, bytes };
-        replay(&view, request.framing != Framing::None)
+        replay(&view, !matches!(request.framing, Framing::None | Framing::Length(0)))
     };
     inbound.consume(request.head_length);
     client.begin(request.framing);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::Millis;
 use super::change::Event;
-use super::pool::{Pool, Slot};
+use super::pool::Pool;
+use super::slot::Slot;
 use super::source::Source;
 use super::writer::Writer;
 

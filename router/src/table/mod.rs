@@ -30,11 +30,13 @@ mod endpoint;
 mod gauge;
 mod pool;
 mod registration;
+mod slot;
 mod source;
 mod tags;
 
 mod change;
 mod expiry;
+mod register;
 mod writer;
 
 mod atomic {
@@ -45,8 +47,9 @@ mod atomic {
 pub use backend::InFlight;
 pub use change::{Change, Event, Outcome};
 pub use endpoint::Endpoint;
-pub use pool::{Endpoints, Pool, Slot};
+pub use pool::{Endpoints, Pool};
 pub use registration::{ModificationTag, Protocol, Registration};
+pub use slot::Slot;
 pub use source::{Source, SourceId};
 pub use tags::Tags;
 pub use writer::{Stats, Writer};

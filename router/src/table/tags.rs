@@ -1,10 +1,27 @@
 //! An endpoint's tags inside its one string.
 //!
-//! Each tag is a key, a code for the value and, for most codes, the value. Lengths and codes are
-//! numbers of six bits a character (the seventh says that more follow), so that the whole stays a
-//! string that can be sliced without checking.
+//! Each tag is a code for the key, the key unless the code says it all, a code for the value, and
+//! so on. Codes are numbers of six bits a character (the seventh says that more follow), so that
+//! the whole stays a string that can be sliced without checking.
 
 use std::borrow::Cow;
+
+/// Keys that every instance of an application has. A key's code is its position here, or behind
+/// these its length.
+const KEYS: [&str; 12] = [
+    "app_id",
+    "app_name",
+    "component",
+    "instance_id",
+    "organization_id",
+    "organization_name",
+    "process_id",
+    "process_instance_id",
+    "process_type",
+    "source_id",
+    "space_id",
+    "space_name",
+];
 
 /// Value codes: tags often repeat the application's or the instance's id (`source_id`,
 /// `process_id`, `process_instance_id`), which the endpoint holds already.
@@ -20,8 +37,13 @@ pub(crate) fn encode(
     text: &mut String,
 ) {
     for (key, value) in tags {
-        push_number(key.len(), text);
-        text.push_str(key);
+        match KEYS.iter().position(|known| known == key) {
+            Some(known) => push_number(known, text),
+            None => {
+                push_number(KEYS.len() + key.len(), text);
+                text.push_str(key);
+            }
+        }
         if !value.is_empty() && *value == application_id {
             push_number(APPLICATION_ID, text);
         } else if !value.is_empty() && *value == instance_id {
@@ -65,8 +87,11 @@ impl<'a> Iterator for Tags<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let length = self.take_number()?;
-        let key = self.take(length)?;
+        let code = self.take_number()?;
+        let key = match KEYS.get(code) {
+            Some(known) => known,
+            None => self.take(code - KEYS.len())?,
+        };
         let value = match self.take_number()? {
             APPLICATION_ID => self.application_id,
             INSTANCE_ID => self.instance_id,
@@ -100,6 +125,7 @@ mod tests {
             ("", ""),
             ("component", "route-emitter"),
             ("empty", ""),
+            (&long, "long"),
             ("long", &long),
             ("process_id", "app"),
             ("process_instance_id", "instance"),
@@ -120,10 +146,10 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_a_tag_repeats_is_not_stored_again() {
+    fn well_known_keys_and_ids_that_a_tag_repeats_are_not_stored_again() {
         let guid = "0b8e5c0e-1111-4222-7333-444455556666";
         let mut text = String::new();
-        encode(&[("k".into(), guid.into())], guid, "", &mut text);
-        assert_eq!(text.len(), 3);
+        encode(&[("source_id".into(), guid.into())], guid, "", &mut text);
+        assert_eq!(text.len(), 2);
     }
 }

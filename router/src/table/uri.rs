@@ -18,9 +18,11 @@ pub(crate) struct RouteUri<'a> {
 impl<'a> RouteUri<'a> {
     /// `None` when there is no host to find the route by.
     pub(crate) fn parse(uri: &'a str) -> Option<Self> {
-        let uri = uri.split_once('?').map_or(uri, |(route, _query)| route);
+        let end = memchr::memchr(b'?', uri.as_bytes()).unwrap_or(uri.len());
+        let uri = uri.get(..end)?;
         let uri = uri.strip_prefix('/').unwrap_or(uri);
-        let (host, path_as_registered) = uri.split_at(uri.find('/').unwrap_or(uri.len()));
+        let slash = memchr::memchr(b'/', uri.as_bytes()).unwrap_or(uri.len());
+        let (host, path_as_registered) = uri.split_at_checked(slash)?;
         if host.is_empty() {
             return None;
         }

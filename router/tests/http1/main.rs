@@ -1,5 +1,8 @@
 //! The HTTP/1.1 codec under generated input: against plain readers of our own, and against hyper.
 
+// A helper that fails is a test that fails.
+#![allow(clippy::unwrap_used)]
+
 mod chunked;
 mod generate;
 mod heads;

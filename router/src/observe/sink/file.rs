@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Lines, Sink};
-use crate::observe::batch::Batch;
 use crate::observe::counters::Losses;
+use crate::observe::record::View;
 
 /// How often a failing file is spoken of.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
@@ -69,7 +69,7 @@ impl<W: Write> File<W> {
 }
 
 impl<W: Write + Send> Sink for File<W> {
-    fn take(&mut self, lines: &Lines, _: &Batch) {
+    fn take(&mut self, lines: &Lines, _: &[View<'_>]) {
         if let Err(error) = self.mend() {
             return self.lose(lines.ends.len(), &error);
         }
@@ -154,19 +154,18 @@ mod tests {
             },
             Arc::clone(&losses),
         );
-        let batch = Batch::default();
-        file.take(&lines(&["one\n", "two\n", "three\n"]), &batch);
+        file.take(&lines(&["one\n", "two\n", "three\n"]), &[]);
         assert_eq!(
             (file.out.bytes.as_slice(), losses.failed_records()),
             (&b"one\ntw"[..], 1)
         );
-        file.take(&lines(&["four\n", "five\n"]), &batch);
+        file.take(&lines(&["four\n", "five\n"]), &[]);
         assert_eq!(
             (file.out.bytes.as_slice(), losses.failed_records()),
             (&b"one\ntw"[..], 3)
         );
         file.out.free = 100;
-        file.take(&lines(&["six\n"]), &batch);
+        file.take(&lines(&["six\n"]), &[]);
         assert_eq!(
             (file.out.bytes.as_slice(), losses.failed_records()),
             (&b"one\ntwo\nsix\n"[..], 3)
@@ -183,7 +182,7 @@ mod tests {
             },
             Arc::clone(&losses),
         );
-        file.take(&lines(&["one\n", "two\n"]), &Batch::default());
+        file.take(&lines(&["one\n", "two\n"]), &[]);
         assert_eq!((file.cut.len(), losses.failed_records()), (0, 1));
     }
 
@@ -196,7 +195,7 @@ mod tests {
             },
             Arc::default(),
         );
-        file.take(&lines(&["one\n"]), &Batch::default());
+        file.take(&lines(&["one\n"]), &[]);
         file.out.free = 100;
         file.close();
         assert_eq!(file.out.bytes, b"one\n");

@@ -5,17 +5,18 @@ mod file;
 pub(super) use file::File;
 
 use super::batch::Batch;
+use super::record::View;
 
 /// Receives lines on the log thread. It may wait: the workers don't wait for it.
 pub(super) trait Sink: Send {
-    /// Takes the lines of one batch.
-    fn take(&mut self, lines: &Lines, batch: &Batch);
+    /// Takes some lines, and the records that they show.
+    fn take(&mut self, lines: &Lines, records: &[View<'_>]);
 
     /// Tries once more to write what could not be written; the log ends after this.
     fn close(&mut self);
 }
 
-/// The lines of one batch, one after the other, each with its line break.
+/// Lines, one after the other, each with its line break.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     /// All of them.

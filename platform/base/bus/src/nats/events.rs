@@ -64,4 +64,3 @@ pub(super) async fn host_and_addr(plan: &Plan) -> (String, Option<SocketAddr>) {
     };
     (server.to_string(), addr)
 }
-
