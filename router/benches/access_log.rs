@@ -14,10 +14,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use criterion::{Criterion, criterion_group, criterion_main};
 use cloverleaf_router::observe::access_log::{AccessLog, LogSettings};
 use cloverleaf_router::observe::counters::Losses;
 use cloverleaf_router::observe::record::{Record, Text};
+use criterion::{Criterion, criterion_group, criterion_main};
 
 /// Records pushed in one go: less than the queue takes.
 const BURST: u64 = 4_000;

@@ -7,9 +7,11 @@ use std::borrow::Cow;
 use std::hint::black_box;
 use std::sync::Arc;
 
+use cloverleaf_router::table::{
+    Change, ModificationTag, Registration, Settings, SourceId, Table, Writer,
+};
 use criterion::{BatchSize, Criterion};
 use mimalloc::MiMalloc;
-use cloverleaf_router::table::{Change, ModificationTag, Registration, Settings, SourceId, Table, Writer};
 
 /// That of the product.
 #[global_allocator]

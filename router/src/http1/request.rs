@@ -79,29 +79,7 @@ pub fn parse(bytes: &[u8], head: &mut Head) -> Parsed<Request, Refusal> {
     if matches!(bytes.first(), Some(b'\r' | b'\n')) {
         return Parsed::Refused(Refusal::Malformed);
     }
-    let mut parsed = positions(bytes, head);
-    if parsed == Err(httparse::Error::Token)
-        && let Some(bytes) = with_readable_target(bytes)
-    {
-        parsed = positions(&bytes, head);
-    }
-    match parsed {
-        Ok(None) if bytes.len() >= HEAD_LIMIT => Parsed::Refused(Refusal::TooLarge),
-        Ok(None) => Parsed::Partial,
-        Ok(Some(length)) => match judge(bytes, head, length) {
-            Ok(request) => Parsed::Complete(request),
-            Err(refusal) => Parsed::Refused(refusal),
-        },
-        Err(httparse::Error::TooManyHeaders) => Parsed::Refused(Refusal::TooLarge),
-        Err(httparse::Error::Version) => wrong_version(bytes),
-        Err(httparse::Error::HeaderName) => wrong_header_name(bytes),
-        Err(_) => Parsed::Refused(Refusal::Malformed),
-    }
-}
-
-/// The grammar's part: where everything lies, and how long the head is if it is complete.
-fn positions(bytes: &[u8], head: &mut Head) -> Result<Option<usize>, httparse::Error> {
-    with_header_room(bytes, |room| {
+    let parsed = with_header_room(bytes, |room| {
         let mut request = httparse::Request::new(&mut []);
         let status = request.parse_with_uninit_headers(bytes, room)?;
         let httparse::Status::Complete(length) = status else { return Ok(None) };
@@ -110,8 +88,24 @@ fn positions(bytes: &[u8], head: &mut Head) -> Result<Option<usize>, httparse::E
         head.version = if request.version == Some(0) { Version::Http10 } else { Version::Http11 };
         fields(bytes, request.headers, head);
         Ok(Some(length))
-    })
+    });
+    match parsed {
+        Ok(None) => undecided(bytes),
+        Ok(Some(length)) => match judge(bytes, head, length) {
+            Ok(request) => Parsed::Complete(request),
+            Err(refusal) => Parsed::Refused(refusal),
+        },
+        Err(httparse::Error::TooManyHeaders) => Parsed::Refused(Refusal::TooLarge),
+        Err(httparse::Error::Version) => wrong_version(bytes),
+        Err(httparse::Error::HeaderName) => wrong_header_name(bytes),
+        Err(httparse::Error::Token) => match with_readable_target(bytes) {
+            Some(readable) => parse(&readable, head),
+            None => Parsed::Refused(Refusal::Malformed),
+        },
+        Err(_) => Parsed::Refused(Refusal::Malformed),
+    }
 }
+
 /// The rules that a grammar does not know.
 fn judge(bytes: &[u8], head: &Head, length: usize) -> Result<Request, Refusal> {
     if !only_crlf(&bytes[..length]) {
@@ -201,15 +195,21 @@ pub(super) fn decimal(value: &[u8]) -> Option<u64> {
     if value.is_empty() || value.len() > 19 {
         return None;
     }
-    let number = value.iter().try_fold(0_u64, |sum, byte| {
-        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
-        sum.checked_mul(10)?.checked_add(digit)
-    })?;
+    let mut number = 0_u64;
+    for byte in value {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        // Nineteen digits cannot overflow.
+        number = number * 10 + u64::from(byte - b'0');
+    }
     i64::try_from(number).is_ok().then_some(number)
 }
 
-/// The bytes with letters in place of what is not ASCII in the target: the parser wants it to be UTF-8, but any bytes go on
-/// (spec 4.3). `None` when there is nothing of the kind.
+/// The bytes with quotation marks in place of what is not ASCII in the target: the parser wants it to be UTF-8, but any
+/// bytes go on (spec 4.3). A quotation mark is refused where they would be, and everything lies where it lay. `None` when
+/// there is nothing of the kind.
+#[cold]
 fn with_readable_target(bytes: &[u8]) -> Option<Vec<u8>> {
     let start = memchr::memchr(b' ', bytes)? + 1;
     let length = bytes[start..].iter().position(|&byte| byte <= b' ').unwrap_or(bytes.len() - start);
@@ -218,11 +218,11 @@ fn with_readable_target(bytes: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let mut readable = bytes.to_vec();
-    readable[target].iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'a');
+    readable[target].iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'"');
     Some(readable)
 }
 
-/// More of the line may change the answer.
+/// More may come and change the answer, unless too much came already.
 fn undecided(bytes: &[u8]) -> Parsed<Request, Refusal> {
     if bytes.len() >= HEAD_LIMIT { Parsed::Refused(Refusal::TooLarge) } else { Parsed::Partial }
 }

@@ -37,7 +37,7 @@ pub(super) fn span(whole: &[u8], part: &[u8]) -> Span {
     Span { start: start as u32, end: (start + part.len()) as u32 }
 }
 
-/// Puts the parsed lines into `head`.
+/// Puts the parsed lines into `head`. The parser has taken the white space around values off.
 #[inline]
 pub(super) fn fields(whole: &[u8], headers: &[httparse::Header<'_>], head: &mut Head) {
     head.fields.clear();
@@ -46,7 +46,7 @@ pub(super) fn fields(whole: &[u8], headers: &[httparse::Header<'_>], head: &mut 
         let id = Name::of(header.name.as_bytes());
         head.fields.push(Field {
             name: span(whole, header.name.as_bytes()),
-            value: span(whole, header.value.trim_ascii()),
+            value: span(whole, header.value),
             id,
             keep: id != Name::Lookalike,
         });

@@ -8,12 +8,14 @@
 //!
 //! - [`connection`]: the keep-alive loop, idle time, the end of a connection
 //! - [`request`]: one request, from its head to its log line
+//! - [`head`]: the head of a request, read or refused
 //! - [`client`]: the client's side as `upstream` sees it: body in, interim answers out
 //! - [`relay`]: the response body on its way back
 //! - [`tunnel`]: bytes both ways behind a 101
 
 mod client;
 mod connection;
+mod head;
 mod relay;
 mod request;
 mod tunnel;

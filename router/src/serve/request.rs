@@ -1,25 +1,24 @@
 //! One request, from its head to its log line.
 
-use std::future::poll_fn;
-use std::task::Poll;
 use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::client::Client;
 use super::connection::Peer;
+use super::head::{self, Ended};
 use super::relay::{Broken, Coding, Relay};
 use super::{Next, tunnel};
 use crate::balance::overloaded;
 use crate::exchange::{Exchange, nanoseconds};
 use crate::filters::Context;
-use crate::http1::request::{self, Expect, HEAD_LIMIT};
+use crate::http1::request::Expect;
 use crate::http1::target::Form;
-use crate::http1::{Framing, Parsed, Progress, Refusal, Request, host, write};
+use crate::http1::{Framing, Request, host, write};
 use crate::message::{Name, Version, View};
 use crate::observe::counters::Count;
 use crate::observe::record::Text;
-use crate::respond::{self, Answer, Recipient, connection_line};
+use crate::respond::{Answer, Recipient, connection_line};
 use crate::upstream::{self, Outcome, forward, replay};
 use crate::worker::{Timer, Worker};
 
@@ -29,72 +28,17 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut exchange = worker.exchange();
-    let request = match read_head(client, &mut exchange, worker, timer).await {
+    let request = match head::read(client, &mut exchange, worker, timer).await {
         Ok(request) => request,
-        Err(ended) => {
+        Err(Ended::Refused(refusal)) => return head::refuse(client, refusal, peer, worker, timer, exchange).await,
+        Err(Ended::Gone) => {
             worker.take_back(exchange);
-            return match ended {
-                Ended::Refused(refusal) => refuse(client, refusal, worker, timer).await,
-                Ended::Gone => Next::Abort,
-            };
+            return Next::Abort;
         }
     };
     let next = exchange_one(client, peer, worker, timer, &mut exchange, &request).await;
     worker.finish(exchange);
     next
-}
-
-/// Why there is no request.
-enum Ended {
-    Refused(Refusal),
-    /// The client left, or took too long.
-    Gone,
-}
-
-async fn read_head<S>(client: &mut Client<S>, exchange: &mut Exchange, worker: &Worker, timer: &Timer) -> Result<Request, Ended>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let mut progress = Progress::default();
-    let mut timed = false;
-    loop {
-        let Some(buffer) = &mut client.inbound else { return Err(Ended::Gone) };
-        if progress.worth_parsing(buffer.unread()) {
-            match request::parse(buffer.unread(), &mut exchange.head) {
-                Parsed::Complete(request) => return Ok(request),
-                Parsed::Refused(refusal) => return Err(Ended::Refused(refusal)),
-                Parsed::Partial => {}
-            }
-        }
-        if !timed && !worker.policy.read_header_timeout.is_zero() {
-            // Without a limit for heads the idle limit goes on: it was armed before the first byte.
-            timed = true;
-            timer.arm(worker.policy.read_header_timeout);
-        }
-        if !buffer.make_room(HEAD_LIMIT) {
-            return Err(Ended::Refused(Refusal::TooLarge));
-        }
-        let stream = &mut client.stream;
-        let read = poll_fn(|cx| match buffer.poll_fill(cx, stream) {
-            Poll::Ready(read) => Poll::Ready(read.unwrap_or(0)),
-            Poll::Pending if timer.has_expired(cx) => Poll::Ready(0),
-            Poll::Pending => Poll::Pending,
-        });
-        if read.await == 0 {
-            return Err(Ended::Gone);
-        }
-    }
-}
-
-async fn refuse<S>(client: &mut Client<S>, refusal: Refusal, worker: &Worker, timer: &Timer) -> Next
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let bytes = worker.clock.with_date(|date| respond::refusal(refusal, date));
-    match client.send(&bytes, timer).await {
-        Ok(()) => Next::Close,
-        Err(_) => Next::Abort,
-    }
 }
 
 async fn exchange_one<S>(
@@ -347,6 +291,10 @@ where
     if let (Some(endpoint), Some(received)) = (&exchange.endpoint, exchange.times.received) {
         let component = endpoint.tag("component").unwrap_or_default();
         worker.counters.latency(component, nanoseconds(now - received));
+        if worker.policy.per_app_metrics {
+            let source_id = endpoint.tag("source_id").unwrap_or("gorouter");
+            worker.counters.http_latency(source_id, nanoseconds(now - received));
+        }
     }
     match relayed {
         Ok(relayed) => {

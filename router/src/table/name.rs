@@ -4,13 +4,15 @@
 ///
 /// Nearly every route fits inline: a look-up that has come as far as the pool then compares the
 /// name without another trip to memory.
+// In this order for the reason given at `Pool`.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub(crate) struct Name {
-    text: Text,
     /// Length of the host, the beginning of the text.
     host: u32,
     /// Length of the uri: host and context path.
     uri: u32,
+    text: Text,
 }
 
 /// 48 bytes, as many as a boxed string of an ordinary uri takes in all.

@@ -195,6 +195,10 @@ fn a_target_in_another_encoding_than_utf_8_is_kept_as_it_is() {
     assert_eq!(request.target.path.of(bytes), b"/caf\xe9");
     assert_eq!(request.head_length, bytes.len());
     assert!((0..bytes.len()).all(|length| is_partial(&bytes[..length])));
+    for target in [&b"http://\xe9/"[..], b"/%\xe9\xe9", b"\xe9://a/", b"\xe9"] {
+        let line = [b"GET ", target, b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
+        assert_eq!(refuse(line), Refusal::Malformed, "{}", target.escape_ascii());
+    }
     assert_eq!(refuse(b"GET /\xe9\x01 HTTP/1.1\r\nHost: a\r\n\r\n"), Refusal::Malformed);
     assert_eq!(refuse(b"G\xe9T / HTTP/1.1\r\nHost: a\r\n\r\n"), Refusal::Malformed);
 }
