@@ -11,11 +11,6 @@ use cloverleaf_router::table::{
     Change, ModificationTag, Registration, Settings, SourceId, Table, Writer,
 };
 use criterion::{BatchSize, Criterion};
-use mimalloc::MiMalloc;
-
-/// That of the product.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 const ROUTES: usize = 100_000;
 

@@ -7,9 +7,6 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Cloverleaf: the routing tier of Cloud Foundry in one binary.
 #[derive(Debug, Parser)]
 #[command(name = "cloverleaf", version, arg_required_else_help = true)]

@@ -10,6 +10,7 @@
 //! - [`request`]: one request, from its head to its log line
 //! - [`head`]: the head of a request, read or refused
 //! - [`client`]: the client's side as `upstream` sees it: body in, interim answers out
+//! - [`reply`]: a backend's answer: its head rewritten, its body relayed
 //! - [`relay`]: the response body on its way back
 //! - [`tunnel`]: bytes both ways behind a 101
 
@@ -17,6 +18,7 @@ mod client;
 mod connection;
 mod head;
 mod relay;
+mod reply;
 mod request;
 mod tunnel;
 

@@ -27,14 +27,16 @@ pub(super) enum Coding {
     Wrap,
 }
 
-/// Why a relay broke off.
+/// A relay broke off: a side is gone, the backend's framing is malformed, or time ran out. The client's connection is
+/// cut, so that it sees an answer that is not whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Broken {
-    /// The client does not take any more, or has left.
-    Client,
-    /// The backend broke off, or its framing is malformed, or time ran out.
-    Backend,
+pub(super) struct Broken {
+    /// Bytes of content that were passed on, or about to be.
+    pub content: u64,
 }
+
+/// Either side is done for.
+struct Cut;
 
 /// A relay under way.
 pub(super) struct Relay<'a> {
@@ -70,38 +72,38 @@ impl<'a> Relay<'a> {
         Relay { answer, body, coding, out, written: 0, pass: 0, content: 0, uploading, size: Size::Small, ended }
     }
 
-    /// Runs to the end of the body. `content` in the error is what was passed on until then.
-    pub(super) async fn run<S>(mut self, client: &mut Client<S>, timer: &Timer) -> Result<Relayed, (Broken, u64)>
+    /// Runs to the end of the body.
+    pub(super) async fn run<S>(mut self, client: &mut Client<S>, timer: &Timer) -> Result<Relayed, Broken>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let result = poll_fn(|cx| self.poll(cx, client, timer)).await;
         match result {
             Ok(()) => Ok(Relayed { content: self.content, in_step: self.answer.buffer.is_empty() && !self.uploading }),
-            Err(broken) => Err((broken, self.content)),
+            Err(Cut) => Err(Broken { content: self.content }),
         }
     }
 
-    fn poll<S>(&mut self, cx: &mut Context<'_>, client: &mut Client<S>, timer: &Timer) -> Poll<Result<(), Broken>>
+    fn poll<S>(&mut self, cx: &mut Context<'_>, client: &mut Client<S>, timer: &Timer) -> Poll<Result<(), Cut>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         if self.uploading {
             match client.poll_upload(cx, &mut self.answer.connection) {
                 Poll::Ready(Ok(()) | Err(UploadError::Backend(_))) => self.uploading = !client.is_uploaded(),
-                Poll::Ready(Err(UploadError::Client | UploadError::Malformed(_))) => return Poll::Ready(Err(Broken::Client)),
+                Poll::Ready(Err(UploadError::Client | UploadError::Malformed(_))) => return Poll::Ready(Err(Cut)),
                 Poll::Pending => {}
             }
         }
         loop {
             let written = self.written == 0 || self.written == self.out.len();
             if written && self.pass == 0 && !self.ended && !self.answer.buffer.is_empty() && self.cut().is_err() {
-                return Poll::Ready(Err(Broken::Backend));
+                return Poll::Ready(Err(Cut));
             }
             match self.poll_write(cx, &mut client.stream) {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(_)) => return Poll::Ready(Err(Broken::Client)),
-                Poll::Pending if timer.has_expired(cx) => return Poll::Ready(Err(Broken::Client)),
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(Cut)),
+                Poll::Pending if timer.has_expired(cx) => return Poll::Ready(Err(Cut)),
                 Poll::Pending => return Poll::Pending,
             }
             if self.ended {
@@ -116,11 +118,11 @@ impl<'a> Relay<'a> {
                     self.answer.buffer = buffer;
                 }
                 Poll::Ready(Ok(_)) if matches!(self.body, Body::UntilClose) => self.end_at_close(),
-                Poll::Ready(_) => return Poll::Ready(Err(Broken::Backend)),
-                Poll::Pending if timer.has_expired(cx) => return Poll::Ready(Err(Broken::Backend)),
+                Poll::Ready(_) => return Poll::Ready(Err(Cut)),
+                Poll::Pending if timer.has_expired(cx) => return Poll::Ready(Err(Cut)),
                 Poll::Pending if !self.uploading => {
                     ready!(client.poll_gone(cx));
-                    return Poll::Ready(Err(Broken::Client));
+                    return Poll::Ready(Err(Cut));
                 }
                 Poll::Pending => return Poll::Pending,
             }

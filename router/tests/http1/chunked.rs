@@ -9,7 +9,7 @@ use crate::naive::{self, End};
 use crate::relay::relay;
 
 proptest! {
-    #![proptest_config(cases(1500))]
+    #![proptest_config(cases(800))]
 
     #[test]
     fn a_body_that_goes_on_is_the_body_that_came_without_its_extensions(
@@ -50,7 +50,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(cases(6000))]
+    #![proptest_config(cases(2500))]
 
     #[test]
     fn a_changed_byte_leads_to_no_output_that_another_reader_understands_differently(

@@ -79,7 +79,7 @@ fn in_pieces(bytes: &[u8], head_length: usize, sizes: &[usize], head: &mut Head)
 }
 
 proptest! {
-    #![proptest_config(cases(1500))]
+    #![proptest_config(cases(800))]
 
     #[test]
     fn a_head_is_read_as_it_was_written_whatever_the_cut(valid in valid_head(), behind in vec(any::<u8>(), 0..10), sizes in sizes()) {
@@ -137,7 +137,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(cases(4000))]
+    #![proptest_config(cases(1500))]
 
     #[test]
     fn a_changed_head_is_refused_or_still_read_in_one_way_only(

@@ -148,7 +148,7 @@ fn interim() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(cases(6000))]
+    #![proptest_config(cases(2500))]
 
     #[test]
     fn what_we_accept_hyper_reads_in_the_same_way(

@@ -1,0 +1,164 @@
+//! A backend's answer on its way to the client: its head rewritten, its body relayed, or an upgraded connection carried.
+
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::client::Client;
+use super::relay::{Broken, Coding, Relay};
+use super::request::respond;
+use super::{Next, tunnel};
+use crate::exchange::{Exchange, nanoseconds};
+use crate::http1::request::Expect;
+use crate::http1::{Framing, write};
+use crate::message::{Name, Version, View};
+use crate::observe::record::Text;
+use crate::respond::{Answer, Recipient, connection_line};
+use crate::upstream;
+use crate::worker::{Timer, Worker};
+
+/// Passes a backend's answer on.
+pub(super) async fn pass_on<S>(
+    client: &mut Client<S>,
+    worker: &Worker,
+    timer: &Timer,
+    exchange: &mut Exchange,
+    recipient: Recipient,
+    mut answer: upstream::Answer,
+) -> Next
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let response = answer.response;
+    if exchange.reply.status == 101 {
+        return match upgrade_matches(exchange, answer.buffer.unread()) {
+            true => upgraded(client, worker, timer, exchange, answer).await,
+            // Nobody knows what the bytes behind it would be (spec 4.9).
+            false => respond(client, worker, timer, exchange, Expect::Nothing, recipient, Answer::bare(502)).await,
+        };
+    }
+    let coding = match (recipient.version, response.framing) {
+        (Version::Http10, Framing::Chunked) => Coding::Unwrap,
+        (Version::Http11, Framing::UntilClose) => Coding::Wrap,
+        _ => Coding::AsIs,
+    };
+    let ends_by_close = recipient.version == Version::Http10 && matches!(response.framing, Framing::Chunked | Framing::UntilClose);
+    let keep_alive = recipient.keep_alive && !ends_by_close;
+    returning(answer.buffer.unread(), worker, exchange, coding, &Recipient { keep_alive, ..recipient }, response.framing);
+    answer.buffer.consume(response.head_length);
+    exchange.record.entry.status = exchange.reply.status;
+    worker.counters.response(exchange.reply.status);
+
+    let uploading = !client.is_uploaded();
+    let mut out = std::mem::take(&mut exchange.out);
+    let relayed = Relay::new(&mut answer, coding, &mut out, uploading).run(client, timer).await;
+    exchange.out = out;
+    let now = Instant::now();
+    exchange.times.answered = Some(now);
+    exchange.record.entry.request_bytes = client.received;
+    if let (Some(endpoint), Some(received)) = (&exchange.endpoint, exchange.times.received) {
+        let component = endpoint.tag("component").unwrap_or_default();
+        worker.counters.latency(component, nanoseconds(now - received));
+        if worker.policy.per_app_metrics {
+            let source_id = endpoint.tag("source_id").unwrap_or("gorouter");
+            worker.counters.http_latency(source_id, nanoseconds(now - received));
+        }
+    }
+    match relayed {
+        Ok(relayed) => {
+            exchange.record.entry.response_bytes = relayed.content;
+            if let Some(endpoint) = &exchange.endpoint
+                && relayed.in_step
+                && response.keep_alive
+                && !exchange.notes.close_backend
+            {
+                worker.idle.borrow_mut().put(endpoint, answer.connection, worker.clock.now());
+            }
+            // A body that nobody wanted any more is still on its way: the next request cannot be found behind it.
+            if keep_alive && client.is_uploaded() { Next::Keep } else { Next::Close }
+        }
+        Err(Broken { content }) => {
+            exchange.record.entry.response_bytes = content;
+            Next::Abort
+        }
+    }
+}
+
+/// Whether a 101 names the protocol that the client asked for.
+fn upgrade_matches(exchange: &Exchange, bytes: &[u8]) -> bool {
+    let asked = exchange.notes.upgrade.as_deref();
+    let answered = exchange.reply.find(Name::Upgrade).map(|field| field.value.of(bytes));
+    asked.zip(answered).is_some_and(|(asked, answered)| asked.eq_ignore_ascii_case(answered))
+}
+
+/// Passes the 101 on and then whatever comes, both ways. The exchange is over when either side ends.
+async fn upgraded<S>(
+    client: &mut Client<S>,
+    worker: &Worker,
+    timer: &Timer,
+    exchange: &mut Exchange,
+    mut answer: upstream::Answer,
+) -> Next
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let bytes = answer.buffer.unread();
+    let protocol = exchange.reply.find(Name::Upgrade).map(|field| field.value);
+    let Exchange { reply, out, notes, endpoint, request_id, .. } = exchange;
+    let mut view = View { head: reply, bytes };
+    worker.filters.answered(&mut view, notes, request_id, endpoint.as_deref());
+    view.head.add("Connection", b"Upgrade");
+    view.head.add("Upgrade", protocol.unwrap_or_default().of(bytes));
+    out.clear();
+    write::status_line(Version::Http11, 101, out);
+    write::fields(bytes, view.head, out);
+    out.extend_from_slice(b"\r\n");
+    answer.buffer.consume(answer.response.head_length);
+    exchange.record.entry.status = 101;
+    worker.counters.response(101);
+    if client.send(&exchange.out, timer).await.is_ok() {
+        // Upgraded connections live as long as both sides like.
+        timer.disarm();
+        // What goes through is not a body: the log shows none, as the original's does.
+        tunnel::carry(client, answer.connection, answer.buffer).await;
+    }
+    exchange.times.answered = Some(Instant::now());
+    Next::Abort
+}
+
+/// Writes the response head for the client into `exchange.out`.
+fn returning(bytes: &[u8], worker: &Worker, exchange: &mut Exchange, coding: Coding, to: &Recipient, framing: Framing) {
+    let Exchange { reply, out, notes, endpoint, request_id, record, .. } = exchange;
+    let status = reply.status;
+    let mut view = View { head: reply, bytes };
+    if let Some(error) = view.value(Name::CfRouterError) {
+        // An application's own passes, and the log shows it.
+        record.set(Text::RouterError, error);
+    }
+    worker.filters.answered(&mut view, notes, request_id, endpoint.as_deref());
+    let head = view.head;
+    let chunked = coding == Coding::Wrap || coding == Coding::AsIs && framing == Framing::Chunked;
+    let mut lengths = 0;
+    for field in &mut head.fields {
+        match field.id {
+            // 204 and 304 are shown without a length, as is a body in the chunked coding; equal ones are said once.
+            Name::ContentLength => {
+                lengths += 1;
+                field.keep &= !matches!(status, 204 | 304) && framing != Framing::Chunked && lengths == 1;
+            }
+            Name::Trailer => field.keep &= chunked,
+            _ => {}
+        }
+    }
+    if chunked {
+        head.add("Transfer-Encoding", b"chunked");
+    }
+    if head.find(Name::Date).is_none() {
+        worker.clock.with_date(|date| head.add("Date", date));
+    }
+    out.clear();
+    write::status_line(to.version, status, out);
+    write::fields(bytes, head, out);
+    out.extend_from_slice(connection_line(to.version, to.keep_alive));
+    out.extend_from_slice(b"\r\n");
+}
