@@ -32,6 +32,8 @@ pub struct Policy {
     pub empty_pool_503: bool,
     /// Whether a connection is used again behind a request with `Expect: 100-continue`.
     pub keep_alive_100_continue: bool,
+    /// Whether the access log shows how long attempts took.
+    pub times_attempts: bool,
     /// Whether latency is measured for each application.
     pub per_app_metrics: bool,
     /// Bounds of a response head.
@@ -66,6 +68,7 @@ impl Policy {
             idle_per_endpoint: config.max_idle_conns_per_host.min(config.max_idle_conns),
             empty_pool_503: config.empty_pool_response_code_503,
             keep_alive_100_continue: config.keep_alive_100_continue_requests,
+            times_attempts: !config.logging.extra_fields().is_empty(),
             per_app_metrics: config.per_app_prometheus_http_metrics_reporting,
             response_limits: Limits::default(),
             extra_headers,

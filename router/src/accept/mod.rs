@@ -8,7 +8,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::serve::{Peer, serve};
-use crate::worker::{Accepted, Inbox, Worker};
+use crate::worker::{Accepted, Inbox, Share, Worker};
 
 /// Connections that the kernel queues for one listener; it caps the number itself.
 const BACKLOG: i32 = 4096;
@@ -64,11 +64,11 @@ pub async fn accept(listener: tokio::net::TcpListener, worker: Rc<Worker>) {
             Ok((stream, peer)) => {
                 // Registered with this runtime already: that is undone only for the few that change hands.
                 match worker.handover.is_over_share() {
-                    None => admit(stream, peer, &worker),
+                    None => admit(stream, peer, worker.handover.share(), &worker),
                     Some(other) => match stream.into_std() {
                         Ok(stream) => {
-                            if let Some(back) = worker.handover.pass(other, Accepted { stream, peer }) {
-                                adopt(back, &worker);
+                            if let Some(stream) = worker.handover.pass(other, stream, peer) {
+                                adopt(Accepted { stream, peer, share: worker.handover.share() }, &worker);
                             }
                         }
                         Err(error) => tracing::debug!(target: "router", %error, "accept-failed"),
@@ -92,15 +92,15 @@ pub async fn receive(mut inbox: Inbox, worker: Rc<Worker>) {
 
 fn adopt(accepted: Accepted, worker: &Rc<Worker>) {
     match tokio::net::TcpStream::from_std(accepted.stream) {
-        Ok(stream) => admit(stream, accepted.peer, worker),
+        Ok(stream) => admit(stream, accepted.peer, accepted.share, worker),
         Err(error) => tracing::debug!(target: "router", %error, "accept-failed"),
     }
 }
 
-fn admit(stream: tokio::net::TcpStream, peer: SocketAddr, worker: &Rc<Worker>) {
+fn admit(stream: tokio::net::TcpStream, peer: SocketAddr, share: Share, worker: &Rc<Worker>) {
     // A client that is gone already shows at the first read.
     drop(stream.set_nodelay(true));
-    tokio::task::spawn_local(serve(stream, Peer::new(peer, false), Rc::clone(worker)));
+    tokio::task::spawn_local(serve(stream, Peer::new(peer, false), share, Rc::clone(worker)));
 }
 
 #[cfg(test)]

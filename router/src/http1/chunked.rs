@@ -254,9 +254,7 @@ impl Chunked {
                 // Trailer fields are written anew; the bare end of the body goes on as it is.
                 form == super::Form::Unwrapped || !(self.trailer.is_empty() && bytes.starts_with(b"\r\n"))
             }
-            State::Size(digits) => {
-                form == super::Form::Unwrapped || digits > 0 && matches!(bytes.first(), Some(b';' | b' ' | b'\t'))
-            }
+            State::Size(_) => form == super::Form::Unwrapped || matches!(bytes.first(), Some(b';' | b' ' | b'\t')),
             _ => form == super::Form::Unwrapped,
         }
     }

@@ -1,6 +1,6 @@
 //! Request heads: strict parsing, and the framing of the body that follows.
 
-use super::scan::{fields, only_crlf, span, with_header_room};
+use super::scan::{fields, lines_end_in_crlf, span, with_header_room};
 use super::target::{Form, Target};
 use super::{Framing, Parsed, host};
 use crate::message::{Head, Name, Span, Version, list};
@@ -108,7 +108,7 @@ pub fn parse(bytes: &[u8], head: &mut Head) -> Parsed<Request, Refusal> {
 
 /// The rules that a grammar does not know.
 fn judge(bytes: &[u8], head: &Head, length: usize) -> Result<Request, Refusal> {
-    if !only_crlf(&bytes[..length]) {
+    if !lines_end_in_crlf(bytes, head, length) {
         return Err(Refusal::Malformed);
     }
     let mut host_field: Option<Span> = None;

@@ -1,7 +1,7 @@
 //! Response heads from backends: strict parsing, and the framing of the body that follows.
 
 use super::request::decimal;
-use super::scan::{fields, only_crlf, span, with_header_room};
+use super::scan::{fields, lines_end_in_crlf, span, with_header_room};
 use super::{Framing, Parsed};
 use crate::message::{Head, Name, Version, list};
 
@@ -82,7 +82,7 @@ pub fn parse(bytes: &[u8], head: &mut Head, to_head: bool, limits: Limits) -> Pa
 }
 
 fn judge(bytes: &[u8], head: &Head, length: usize, to_head: bool, limits: Limits) -> Result<Response, Unusable> {
-    if !only_crlf(&bytes[..length]) || !(100..=999).contains(&head.status) {
+    if !lines_end_in_crlf(bytes, head, length) || !(100..=999).contains(&head.status) {
         return Err(Unusable::Malformed);
     }
     if limits.lines.is_some_and(|limit| head.fields.len() > limit) {

@@ -59,6 +59,14 @@ pub(super) fn only_crlf(head: &[u8]) -> bool {
     memchr::memchr_iter(b'\n', head).all(|at| at > 0 && head[at - 1] == b'\r')
 }
 
+/// The same for a head that the parser has taken: line ends can then be nowhere but in front of a field's name and at the
+/// end, so only these places are looked at.
+#[inline]
+pub(super) fn lines_end_in_crlf(bytes: &[u8], head: &Head, length: usize) -> bool {
+    let behind_cr = |name: Span| name.start >= 2 && bytes.get(name.start as usize - 2) == Some(&b'\r');
+    bytes[..length].ends_with(b"\r\n\r\n") && head.fields.iter().all(|field| behind_cr(field.name))
+}
+
 /// Decides whether parsing again can bring anything new, so that a head in many small pieces costs linear time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Progress {

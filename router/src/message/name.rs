@@ -110,7 +110,11 @@ impl Name {
     #[inline]
     pub fn of(name: &[u8]) -> Name {
         let Some(candidates) = BY_LENGTH.get(name.len()) else { return Other };
+        let Some(first) = name.first().map(u8::to_ascii_lowercase) else { return Other };
         for (text, id) in candidates.iter() {
+            if text.as_bytes().first() != Some(&first) {
+                continue;
+            }
             if name.eq_ignore_ascii_case(text.as_bytes()) {
                 return *id;
             }
@@ -177,6 +181,22 @@ mod tests {
         assert_eq!(Name::of(b"X_Forwarded_For"), Lookalike);
         assert_eq!(Name::of(b"x.vcap-request_id"), Lookalike);
         assert_eq!(Name::of(b"Content_Length"), Other);
+    }
+
+    // Design invariant 7
+    #[test]
+    fn every_vouched_name_is_known_in_every_spelling_and_no_other_name_has_any() {
+        for (text, id) in BY_LENGTH.iter().copied().flatten() {
+            for other in ['_', '.'] {
+                let spelled = text.to_uppercase().replace('-', &other.to_string());
+                let expected = match id.vouched_for() {
+                    true => Lookalike,
+                    false if spelled.eq_ignore_ascii_case(text) => *id,
+                    false => Other,
+                };
+                assert_eq!(Name::of(spelled.as_bytes()), expected, "{spelled}");
+            }
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use super::Next;
 use super::client::Client;
 use super::request::serve_request;
-use crate::worker::{Buffer, Size, Timer, Worker};
+use crate::worker::{Buffer, Share, Size, Timer, Worker};
 
 /// Bytes that a connection which is being closed may still send before it is cut.
 const LINGER_LIMIT: usize = 1024 * 1024;
@@ -38,11 +38,10 @@ impl Peer {
 /// How long a connection may be quiet before it gives back what it needs for requests.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// Serves a connection until it ends.
+/// Serves a connection until it ends; `_share` counts it until then.
 ///
 /// Safe to drop at any point: the connection is then cut.
-pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, peer: Peer, worker: Rc<Worker>) {
-    let _share = worker.handover.share();
+pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, peer: Peer, _share: Share, worker: Rc<Worker>) {
     let timer = worker.wheel.timer();
     let mut client = Client::new(stream);
     timer.arm(worker.policy.frontend_idle_timeout);

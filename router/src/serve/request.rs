@@ -81,7 +81,12 @@ where
     };
     let Some(pool) = pool else { return Next::Abort };
     let failure = match forward(worker, exchange, &pool, client, timer, replay).await {
-        Outcome::Answered(answer) => return pass_on(client, worker, timer, exchange, recipient, answer).await,
+        Outcome::Answered(answer) => {
+            if is_websocket(exchange) {
+                worker.counters.count(Count::WebsocketUpgrades);
+            }
+            return pass_on(client, worker, timer, exchange, recipient, answer).await;
+        }
         Outcome::Overloaded => {
             worker.counters.count(Count::BackendExhaustedConns);
             Answer::connection_limit(exchange.record.get(Text::Host))
@@ -90,6 +95,9 @@ where
         Outcome::Failed(failure) => {
             let answer = Answer::endpoint_failure(&failure);
             exchange.record.entry.request_bytes = client.received;
+            if is_websocket(exchange) {
+                worker.counters.count(Count::WebsocketFailures);
+            }
             if answer.status == 502 {
                 worker.counters.count(Count::BadGateways);
             }
@@ -104,6 +112,11 @@ where
         }
     };
     respond(client, worker, timer, exchange, request.expect, recipient, failure).await
+}
+
+/// Whether the client asks for a WebSocket; each is counted once, by whether an endpoint answered (spec 11).
+fn is_websocket(exchange: &Exchange) -> bool {
+    exchange.notes.upgrade.as_deref().is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Everything before the first byte goes out: checks, look-up, filters, the outgoing head. Gives the router's own answer
@@ -132,6 +145,7 @@ fn prepare(bytes: &[u8], peer: &Peer, worker: &Worker, exchange: &mut Exchange, 
     let shown = request.host.of(bytes);
     let name = host::without_port(shown);
     if name.is_empty() || name == host::without_port(peer.ip.as_bytes()) {
+        worker.counters.count(Count::RejectedRequests);
         return Some(Answer::empty_host());
     }
     let began = Instant::now();

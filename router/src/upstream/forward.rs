@@ -62,7 +62,9 @@ pub async fn forward<D: Downstream>(
             worker.counters.request(endpoint.tag("component").unwrap_or_default());
             match attempt(worker, exchange, &endpoint, down, timer, source).await {
                 Ok(answer) => {
-                    exchange.record.entry.attempts.backend_ns = Some(nanoseconds(began.elapsed()));
+                    if policy.times_attempts {
+                        exchange.record.entry.attempts.backend_ns = Some(nanoseconds(began.elapsed()));
+                    }
                     return Outcome::Answered(answer);
                 }
                 Err(failure) => {

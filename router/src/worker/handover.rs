@@ -20,6 +20,8 @@ pub struct Accepted {
     pub stream: std::net::TcpStream,
     /// The client.
     pub peer: SocketAddr,
+    /// Counts for the worker that it is passed to, from now on.
+    pub share: Share,
 }
 
 /// Where a worker receives what others pass on.
@@ -66,14 +68,20 @@ impl Handover {
     }
 
     /// Passes a socket to `other`; gives it back when that worker has ended.
-    pub fn pass(&self, other: usize, accepted: Accepted) -> Option<Accepted> {
-        self.all[other].inbox.send(accepted).err().map(|returned| returned.0)
+    pub fn pass(&self, other: usize, stream: std::net::TcpStream, peer: SocketAddr) -> Option<std::net::TcpStream> {
+        // Counted here and not when it arrives: the next decision may come before that.
+        let accepted = Accepted { stream, peer, share: self.share_of(other) };
+        self.all[other].inbox.send(accepted).err().map(|returned| returned.0.stream)
     }
 
-    /// Counts a connection of ours.
+    /// Counts a connection of ours. To be called as soon as it is accepted: many may come before the first is served.
     pub fn share(&self) -> Share {
-        self.all[self.me].open.fetch_add(1, Ordering::Relaxed);
-        Share { handover: self.clone() }
+        self.share_of(self.me)
+    }
+
+    fn share_of(&self, worker: usize) -> Share {
+        self.all[worker].open.fetch_add(1, Ordering::Relaxed);
+        Share { handover: Handover { me: worker, all: Arc::clone(&self.all) } }
     }
 
     /// Connections open on all workers.
@@ -92,11 +100,11 @@ impl Drop for Share {
 mod tests {
     use super::*;
 
-    fn accepted() -> Accepted {
+    fn accepted() -> (std::net::TcpStream, SocketAddr) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let peer = stream.local_addr().unwrap();
-        Accepted { stream, peer }
+        (stream, peer)
     }
 
     #[test]
@@ -108,11 +116,24 @@ mod tests {
         assert_eq!(me.is_over_share(), None, "within the slack");
         let over = me.share();
         assert_eq!(me.is_over_share(), Some(1));
-        assert!(me.pass(1, accepted()).is_none());
-        assert!(inbox.try_recv().is_ok());
-        let _other = (0..3).map(|_| other.share()).collect::<Vec<_>>();
-        assert_eq!(me.is_over_share(), None, "even");
+        let (stream, peer) = accepted();
+        assert!(me.pass(1, stream, peer).is_none());
+        assert_eq!(me.is_over_share(), None, "what was passed on counts before it has arrived");
+        let passed = inbox.try_recv().unwrap();
+        let _other = other.share();
         drop((shares, over));
-        assert_eq!(me.open(), 3);
+        assert_eq!(me.open(), 2);
+        drop(passed);
+        assert_eq!(me.open(), 1);
+    }
+
+    #[test]
+    fn a_socket_that_a_worker_does_not_take_any_more_comes_back() {
+        let mut workers = handovers(2);
+        drop(workers.pop());
+        let (me, _inbox) = workers.pop().unwrap();
+        let (stream, peer) = accepted();
+        assert!(me.pass(1, stream, peer).is_some());
+        assert_eq!(me.open(), 0);
     }
 }

@@ -21,7 +21,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 pub use buffer::{Buffer, Size};
 pub use clock::Clock;
-pub use handover::{Accepted, Handover, Inbox, handovers};
+pub use handover::{Accepted, Handover, Inbox, Share, handovers};
 pub use thread::{Phase, spawn};
 pub use wheel::{TICK, Timer, Wheel};
 

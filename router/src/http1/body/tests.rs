@@ -6,6 +6,7 @@ fn relay(framing: Framing, bytes: &[u8], form: Form) -> (Vec<u8>, u64, usize) {
     let (mut out, mut content, mut at) = (Vec::new(), 0, 0);
     while at < bytes.len() && !body.is_done() {
         let take = body.take(&bytes[at..], form, &mut content).unwrap();
+        assert!(!take.is_empty(), "no progress");
         out.extend_from_slice(&bytes[at + take.skip..at + take.len()]);
         at += take.len();
     }

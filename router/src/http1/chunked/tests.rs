@@ -11,6 +11,7 @@ fn relay(pieces: &[&str]) -> Result<(String, usize), Malformed> {
         let mut rest = piece.as_bytes();
         while !rest.is_empty() && !body.is_done() {
             let take = body.take(rest, Form::AsIs, &mut content)?;
+            assert!(!take.is_empty(), "no progress");
             out.extend_from_slice(&rest[take.skip..take.len()]);
             rest = &rest[take.len()..];
         }
