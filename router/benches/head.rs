@@ -9,7 +9,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 const REQUEST: &[u8] = b"GET /api/v1/items?page=2 HTTP/1.1\r\nHost: app-50000.apps.example.com\r\n\
 User-Agent: Mozilla/5.0 (X11; Linux x86_64) bench/1.0\r\nAccept: application/json\r\nAccept-Encoding: gzip, deflate\r\n\
 Cookie: session=0123456789abcdef\r\nX-Forwarded-For: 203.0.113.7\r\nConnection: keep-alive\r\n\r\n";
-const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nServer: app\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+const RESPONSE: &[u8] =
+    b"HTTP/1.1 200 OK\r\nServer: app\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
 Content-Type: application/json\r\nContent-Length: 1024\r\nConnection: keep-alive\r\n\r\n";
 
 fn heads(c: &mut Criterion) {
@@ -25,7 +26,9 @@ fn heads(c: &mut Criterion) {
     let mut out = Vec::with_capacity(4096);
     group.bench_function("request_parse_edit_write", |b| {
         b.iter(|| {
-            let Parsed::Complete(_) = request::parse(black_box(REQUEST), &mut head) else { return };
+            let Parsed::Complete(_) = request::parse(black_box(REQUEST), &mut head) else {
+                return;
+            };
             head.remove(Name::Connection);
             head.remove(Name::ForwardedFor);
             head.add("X-Forwarded-For", b"203.0.113.7, 10.0.0.1");
@@ -38,9 +41,16 @@ fn heads(c: &mut Criterion) {
     });
     group.throughput(Throughput::Bytes(RESPONSE.len() as u64));
     group.bench_function("response_parse", |b| {
-        b.iter(|| match response::parse(black_box(RESPONSE), &mut head, false, response::Limits::default()) {
-            Parsed::Complete(response) => response.head_length,
-            _ => 0,
+        b.iter(|| {
+            match response::parse(
+                black_box(RESPONSE),
+                &mut head,
+                false,
+                response::Limits::default(),
+            ) {
+                Parsed::Complete(response) => response.head_length,
+                _ => 0,
+            }
         });
     });
     group.finish();
@@ -60,7 +70,10 @@ fn bodies(c: &mut Criterion) {
         b.iter(|| {
             let (mut body, mut at, mut content) = (Body::new(Framing::Chunked), 0, 0);
             while !body.is_done() {
-                let Ok(take) = body.take(black_box(&chunked[at..]), Form::AsIs, &mut content) else { break };
+                let Ok(take) = body.take(black_box(&chunked[at..]), Form::AsIs, &mut content)
+                else {
+                    break;
+                };
                 at += take.len();
             }
             content

@@ -14,7 +14,9 @@ use tokio::task::JoinSet;
 
 use crate::accept::listen;
 use crate::config::{BalancingAlgorithm, Config};
-use crate::control::{Health, Identity, Registrar, Segments, Subscriber, health, metrics, routes, watch_failures};
+use crate::control::{
+    Health, Identity, Registrar, Segments, Subscriber, health, metrics, routes, watch_failures,
+};
 use crate::filters::Filters;
 use crate::observe::access_log::{self, AccessLog, LogSettings};
 use crate::observe::registry::{Gauge, Metrics};
@@ -103,21 +105,31 @@ impl Router {
         let table = Arc::clone(registrar.table());
         let health = Arc::new(Health::default());
         let log_settings = LogSettings::from(&*config);
-        let log = AccessLog::start(&log_settings, metrics.losses()).map_err(StartError::AccessLog)?;
+        let log =
+            AccessLog::start(&log_settings, metrics.losses()).map_err(StartError::AccessLog)?;
         let mut tasks = JoinSet::new();
         let mut ports = Ports::default();
 
         if config.status.enable_nontls_health_checks {
-            let listener = bind("health listener", ([0, 0, 0, 0], config.status.port).into()).await?;
+            let listener =
+                bind("health listener", ([0, 0, 0, 0], config.status.port).into()).await?;
             ports.health = port_of(&listener);
             tasks.spawn(health::serve(listener, Arc::clone(&health)));
         }
-        let listener = bind("routes listener", ([127, 0, 0, 1], config.status.routes.port).into()).await?;
+        let listener = bind(
+            "routes listener",
+            ([127, 0, 0, 1], config.status.routes.port).into(),
+        )
+        .await?;
         ports.routes = port_of(&listener).unwrap_or(config.status.routes.port);
         let access = routes::Access::new(&config.status.user, &config.status.pass);
         tasks.spawn(routes::serve(listener, Arc::clone(&table), access, started));
         if config.prometheus.enabled && config.prometheus.port != 0 {
-            let listener = bind("metrics listener", ([127, 0, 0, 1], config.prometheus.port).into()).await?;
+            let listener = bind(
+                "metrics listener",
+                ([127, 0, 0, 1], config.prometheus.port).into(),
+            )
+            .await?;
             ports.metrics = port_of(&listener);
             tasks.spawn(metrics::serve(listener, Arc::clone(&metrics)));
         }
@@ -125,11 +137,21 @@ impl Router {
         let (failures, reports) = mpsc::unbounded_channel();
         tasks.spawn(watch_failures(reports, Arc::clone(&registrar)));
         let identity = Identity::new(&config, local_ip);
-        let subscriber = Subscriber::start(bus, source, Arc::clone(&registrar), identity, config.nats_client_ping_interval);
+        let subscriber = Subscriber::start(
+            bus,
+            source,
+            Arc::clone(&registrar),
+            identity,
+            config.nats_client_ping_interval,
+        );
         let subscriber = subscriber.await.map_err(StartError::Subscribe)?;
         tasks.spawn(subscriber.run(Arc::clone(&metrics)));
         if !config.prune_stale_droplets_interval.is_zero() {
-            tasks.spawn(prune(Arc::clone(&registrar), Arc::clone(&metrics), config.prune_stale_droplets_interval));
+            tasks.spawn(prune(
+                Arc::clone(&registrar),
+                Arc::clone(&metrics),
+                config.prune_stale_droplets_interval,
+            ));
         }
 
         let delay = config.start_response_delay_interval;
@@ -140,8 +162,17 @@ impl Router {
         let policy = Arc::new(Policy::new(&config, local_ip, log_settings.extra_headers));
         let filters = Filters::new(&config, &policy);
         let (phase, phases) = watch::channel(Phase::Serve);
-        let mut router =
-            Router { config, health, registrar, phase, loads: None, workers: Vec::new(), log, ports, tasks };
+        let mut router = Router {
+            config,
+            health,
+            registrar,
+            phase,
+            loads: None,
+            workers: Vec::new(),
+            log,
+            ports,
+            tasks,
+        };
         let mut listeners = router.listeners(workers)?;
         for (number, (handover, inbox)) in handovers(workers).into_iter().enumerate() {
             router.loads.get_or_insert_with(|| handover.clone());
@@ -157,7 +188,8 @@ impl Router {
                 failures: failures.clone(),
             };
             let listeners = listeners.pop().into_iter().collect();
-            let thread = spawn(number, parts, listeners, inbox, phases.clone()).map_err(StartError::Worker)?;
+            let thread = spawn(number, parts, listeners, inbox, phases.clone())
+                .map_err(StartError::Worker)?;
             router.workers.push(thread);
         }
         router.health.set_healthy();
@@ -171,12 +203,18 @@ impl Router {
             tracing::info!(target: "router", "tcp-listener-disabled");
             return Ok(Vec::new());
         }
-        let listeners =
-            listen(port, workers).map_err(|error| StartError::Listener { listener: "http listener", port, error })?;
-        let address = listeners.first().and_then(|listener| listener.local_addr().ok());
+        let listeners = listen(port, workers).map_err(|error| StartError::Listener {
+            listener: "http listener",
+            port,
+            error,
+        })?;
+        let address = listeners
+            .first()
+            .and_then(|listener| listener.local_addr().ok());
         if let Some(address) = address {
             self.ports.http = Some(address.port());
-            let shown = serde_json::json!({ "IP": address.ip(), "Port": address.port(), "Zone": "" });
+            let shown =
+                serde_json::json!({ "IP": address.ip(), "Port": address.port(), "Zone": "" });
             tracing::info!(target: "router", { "address.json" = %Json(&shown) }, "tcp-listener-started");
         }
         tracing::info!(target: "router", "tls-listener-not-enabled");
@@ -235,7 +273,13 @@ impl Router {
 }
 
 async fn bind(listener: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| StartError::Listener { listener, port: address.port(), error })
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| StartError::Listener {
+            listener,
+            port: address.port(),
+            error,
+        })
 }
 
 fn port_of(listener: &TcpListener) -> Option<u16> {
@@ -256,9 +300,17 @@ async fn prune(registrar: Arc<Registrar>, metrics: Arc<Metrics>, interval: Durat
         passes.tick().await;
         registrar.apply(table::Change::Expire);
         let table = registrar.table();
-        metrics.set(Gauge::TotalRoutes, i64::try_from(table.route_count()).unwrap_or(i64::MAX));
-        let since = table.last_registration().map(|at| registrar.now().saturating_sub(at));
-        metrics.set(Gauge::MsSinceLastRegistryUpdate, since.map_or(-1, |since| i64::try_from(since).unwrap_or(i64::MAX)));
+        metrics.set(
+            Gauge::TotalRoutes,
+            i64::try_from(table.route_count()).unwrap_or(i64::MAX),
+        );
+        let since = table
+            .last_registration()
+            .map(|at| registrar.now().saturating_sub(at));
+        metrics.set(
+            Gauge::MsSinceLastRegistryUpdate,
+            since.map_or(-1, |since| i64::try_from(since).unwrap_or(i64::MAX)),
+        );
     }
 }
 

@@ -35,7 +35,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(loaded) => loaded,
         Err(report) => {
             // Standard output is where supervisors look (spec drop-in 0, point 5).
-            drop(cloverleaf_telemetry::write_config_error(&mut std::io::stdout(), &report.one_line()));
+            drop(cloverleaf_telemetry::write_config_error(
+                &mut std::io::stdout(),
+                &report.one_line(),
+            ));
             return ExitCode::FAILURE;
         }
     };
@@ -47,7 +50,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     raise_file_limit();
-    let code = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let code = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => {
             let code = runtime.block_on(serve(loaded));
             runtime.shutdown_timeout(FLUSH);
@@ -75,7 +81,9 @@ fn start_log(config: &Config) -> Result<LogHandle, cloverleaf_telemetry::StartEr
     cloverleaf_telemetry::start(Settings {
         source: source.to_owned(),
         level: level(config.logging.level),
-        format: Format::Json(TimestampFormat::from_config(&config.logging.format.timestamp)),
+        format: Format::Json(TimestampFormat::from_config(
+            &config.logging.format.timestamp,
+        )),
     })
 }
 
@@ -157,8 +165,12 @@ async fn start(config: Config) -> Result<Router, ExitCode> {
     Router::start(config, bus, "nats").await.map_err(|error| {
         let error_text = error.to_string();
         match error {
-            StartError::AccessLog(_) => tracing::error!(target: "main", error = error_text, "error-creating-access-logger"),
-            StartError::Listener { .. } => tracing::error!(target: "main", error = error_text, "tcp-listener-error"),
+            StartError::AccessLog(_) => {
+                tracing::error!(target: "main", error = error_text, "error-creating-access-logger")
+            }
+            StartError::Listener { .. } => {
+                tracing::error!(target: "main", error = error_text, "tcp-listener-error")
+            }
             _ => tracing::error!(target: "main", error = error_text, "gorouter.start-failed"),
         }
         ExitCode::FAILURE
@@ -167,11 +179,16 @@ async fn start(config: Config) -> Result<Router, ExitCode> {
 
 fn nats_options(config: &Config) -> NatsOptions {
     let nats = &config.nats;
-    let server = |host: &NatsHost| ServerAddress { host: host.hostname.clone(), port: host.port };
+    let server = |host: &NatsHost| ServerAddress {
+        host: host.hostname.clone(),
+        port: host.port,
+    };
     NatsOptions {
         servers: nats.hosts.iter().map(server).collect(),
-        credentials: (!nats.user.is_empty() || !nats.pass.is_empty())
-            .then(|| NatsCredentials { user: nats.user.clone(), password: nats.pass.clone() }),
+        credentials: (!nats.user.is_empty() || !nats.pass.is_empty()).then(|| NatsCredentials {
+            user: nats.user.clone(),
+            password: nats.pass.clone(),
+        }),
         tls: nats.tls_enabled.then(|| NatsTls {
             ca_certs: nats.ca_certs.clone(),
             cert_chain: nats.cert_chain.clone(),

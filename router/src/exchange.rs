@@ -107,7 +107,13 @@ impl Exchange {
     }
 
     /// Starts the clock and notes what the log shows of a request as it came.
-    pub fn begin(&mut self, bytes: &[u8], request: &Request, extra_headers: &[Box<str>], clock: &Clock) {
+    pub fn begin(
+        &mut self,
+        bytes: &[u8],
+        request: &Request,
+        extra_headers: &[Box<str>],
+        clock: &Clock,
+    ) {
         let now = Instant::now();
         self.times.received = Some(now);
         let record = &mut self.record;
@@ -131,7 +137,8 @@ impl Exchange {
         }
         for name in extra_headers {
             let mut fields = self.head.fields.iter();
-            let field = fields.find(|field| field.name.of(bytes).eq_ignore_ascii_case(name.as_bytes()));
+            let field =
+                fields.find(|field| field.name.of(bytes).eq_ignore_ascii_case(name.as_bytes()));
             record.push_extra(field.map(|field| field.value.of(bytes)));
         }
     }
@@ -146,10 +153,14 @@ impl Exchange {
         entry.response_time_ns = nanoseconds(total);
         entry.gorouter_time_ns = nanoseconds(total.saturating_sub(backend));
         if let Some(endpoint) = &self.endpoint {
-            self.record.set(Text::Endpoint, endpoint.address().as_bytes());
-            self.record.set(Text::AppId, endpoint.application_id().as_bytes());
-            self.record.set(Text::AppIndex, endpoint.instance_index().as_bytes());
-            self.record.set(Text::InstanceId, endpoint.instance_id().as_bytes());
+            self.record
+                .set(Text::Endpoint, endpoint.address().as_bytes());
+            self.record
+                .set(Text::AppId, endpoint.application_id().as_bytes());
+            self.record
+                .set(Text::AppIndex, endpoint.instance_index().as_bytes());
+            self.record
+                .set(Text::InstanceId, endpoint.instance_id().as_bytes());
         }
     }
 }

@@ -58,7 +58,9 @@ impl Policy {
                     AzPreference::LocallyOptimistic => ZonePreference::LocallyOptimistic,
                 },
             },
-            max_attempts: u32::try_from(config.backends.max_attempts).unwrap_or(1).max(1),
+            max_attempts: u32::try_from(config.backends.max_attempts)
+                .unwrap_or(1)
+                .max(1),
             endpoint_timeout: config.endpoint_timeout,
             dial_timeout: config.endpoint_dial_timeout,
             keep_alive_probes: config.endpoint_keep_alive_probe_interval,

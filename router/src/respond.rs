@@ -42,10 +42,22 @@ const BRIEFLY: &str = "public,max-age=2";
 impl Answer {
     /// An answer with nothing but a status.
     pub fn bare(status: u16) -> Answer {
-        Answer { status, router_error: None, cache_control: None, expires: None, body: Body::Empty, close: false }
+        Answer {
+            status,
+            router_error: None,
+            cache_control: None,
+            expires: None,
+            body: Body::Empty,
+            close: false,
+        }
     }
 
-    fn error(status: u16, router_error: &'static str, cache_control: &'static str, message: String) -> Answer {
+    fn error(
+        status: u16,
+        router_error: &'static str,
+        cache_control: &'static str,
+        message: String,
+    ) -> Answer {
         Answer {
             router_error: Some(Cow::Borrowed(router_error)),
             cache_control: Some(cache_control),
@@ -56,24 +68,38 @@ impl Answer {
 
     /// No Host, or the client's own address as Host.
     pub fn empty_host() -> Answer {
-        Answer::error(400, "empty_host", BRIEFLY, "Request had empty Host header".into())
+        Answer::error(
+            400,
+            "empty_host",
+            BRIEFLY,
+            "Request had empty Host header".into(),
+        )
     }
 
     /// No route. `host` is shown as sent.
     pub fn unknown_route(host: &[u8]) -> Answer {
-        let message = format!("Requested route ('{}') does not exist.", String::from_utf8_lossy(host));
+        let message = format!(
+            "Requested route ('{}') does not exist.",
+            String::from_utf8_lossy(host)
+        );
         Answer::error(404, "unknown_route", NOT_STORED, message)
     }
 
     /// A route without endpoints.
     pub fn no_endpoints(host: &[u8]) -> Answer {
-        let message = format!("Requested route ('{}') has no available endpoints.", String::from_utf8_lossy(host));
+        let message = format!(
+            "Requested route ('{}') has no available endpoints.",
+            String::from_utf8_lossy(host)
+        );
         Answer::error(503, "no_endpoints", BRIEFLY, message)
     }
 
     /// All endpoints at their connection limit.
     pub fn connection_limit(host: &[u8]) -> Answer {
-        let message = format!("Requested route ('{}') has reached the connection limit.", String::from_utf8_lossy(host));
+        let message = format!(
+            "Requested route ('{}') has reached the connection limit.",
+            String::from_utf8_lossy(host)
+        );
         Answer {
             router_error: Some(Cow::Borrowed("Connection Limit Reached")),
             body: Body::Message(message),
@@ -86,14 +112,21 @@ impl Answer {
         Answer {
             cache_control: Some("private, max-age=0"),
             expires: Some("0"),
-            body: if healthy { Body::Untyped("ok\n") } else { Body::Empty },
+            body: if healthy {
+                Body::Untyped("ok\n")
+            } else {
+                Body::Empty
+            },
             ..Answer::bare(if healthy { 200 } else { 503 })
         }
     }
 
     /// CONNECT, which a reverse proxy does not serve (spec 4.2).
     pub fn connect_refused() -> Answer {
-        Answer { close: true, ..Answer::bare(405) }
+        Answer {
+            close: true,
+            ..Answer::bare(405)
+        }
     }
 
     /// What the client gets when the last attempt failed.
@@ -101,7 +134,10 @@ impl Answer {
         let (status, body) = match failure.cause {
             Cause::ClientGone => (499, Body::Text("499 Request Cancelled\n")),
             Cause::ClientBody(_) => (400, Body::Text("400 Bad Request\n")),
-            _ => (502, Body::Message("Registered endpoint failed to handle the request.".into())),
+            _ => (
+                502,
+                Body::Message("Registered endpoint failed to handle the request.".into()),
+            ),
         };
         Answer {
             router_error: Some(Cow::Owned(format!("endpoint_failure ({})", failure.cause))),
@@ -143,7 +179,10 @@ impl Answer {
             line("X-Content-Type-Options", b"nosniff");
         }
         line("Date", date);
-        line("Content-Length", itoa::Buffer::new().format(text.len()).as_bytes());
+        line(
+            "Content-Length",
+            itoa::Buffer::new().format(text.len()).as_bytes(),
+        );
         out.extend_from_slice(connection_line(to.version, to.keep_alive && !self.close));
         out.extend_from_slice(b"\r\n");
         if !to.head_only {
@@ -177,15 +216,23 @@ pub fn connection_line(version: Version, keep_alive: bool) -> &'static [u8] {
 pub fn refusal(refusal: Refusal, date: &[u8]) -> Vec<u8> {
     let (line, body) = match refusal {
         Refusal::Malformed => ("400 Bad Request", "400 Bad Request"),
-        Refusal::HeaderName => ("400 Bad Request: invalid header name", "400 Bad Request: invalid header name"),
-        Refusal::HostMissing => {
-            ("400 Bad Request: missing required Host header", "400 Bad Request: missing required Host header")
-        }
-        Refusal::HostMalformed => {
-            ("400 Bad Request: malformed Host header", "400 Bad Request: malformed Host header")
-        }
+        Refusal::HeaderName => (
+            "400 Bad Request: invalid header name",
+            "400 Bad Request: invalid header name",
+        ),
+        Refusal::HostMissing => (
+            "400 Bad Request: missing required Host header",
+            "400 Bad Request: missing required Host header",
+        ),
+        Refusal::HostMalformed => (
+            "400 Bad Request: malformed Host header",
+            "400 Bad Request: malformed Host header",
+        ),
         Refusal::TransferEncoding => ("501 Not Implemented", "Unsupported transfer encoding"),
-        Refusal::TooLarge => ("431 Request Header Fields Too Large", "431 Request Header Fields Too Large"),
+        Refusal::TooLarge => (
+            "431 Request Header Fields Too Large",
+            "431 Request Header Fields Too Large",
+        ),
         Refusal::MajorVersion => (
             "505 HTTP Version Not Supported: unsupported protocol version",
             "505 HTTP Version Not Supported: unsupported protocol version",
@@ -193,13 +240,21 @@ pub fn refusal(refusal: Refusal, date: &[u8]) -> Vec<u8> {
         Refusal::MinorVersion => return b"HTTP/1.0 400 Bad Request\r\n\r\n".to_vec(),
         Refusal::Expectation => {
             let mut out = Vec::new();
-            let recipient = Recipient { version: Version::Http11, keep_alive: false, head_only: false };
+            let recipient = Recipient {
+                version: Version::Http11,
+                keep_alive: false,
+                head_only: false,
+            };
             Answer::bare(417).write(&recipient, date, &mut out);
             return out;
         }
         Refusal::Http2Preface => {
             let mut out = Vec::new();
-            let recipient = Recipient { version: Version::Http11, keep_alive: false, head_only: false };
+            let recipient = Recipient {
+                version: Version::Http11,
+                keep_alive: false,
+                head_only: false,
+            };
             Answer::empty_host().write(&recipient, date, &mut out);
             return out;
         }

@@ -10,9 +10,17 @@ use std::path::Path;
 mod fuzz;
 
 fn replay(target: &str) {
-    let (_, check) = fuzz::TARGETS.iter().find(|(name, _)| *name == target).unwrap();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
-    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let (_, check) = fuzz::TARGETS
+        .iter()
+        .find(|(name, _)| *name == target)
+        .unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/corpus")
+        .join(target);
+    let mut files: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
     let mut total = 0;
     for file in &files {
@@ -23,7 +31,10 @@ fn replay(target: &str) {
         check(&bytes);
     }
     assert!((10..=200).contains(&files.len()), "{} files", files.len());
-    assert!(total <= 300 * 1024, "{total} bytes: too much for every run of the tests");
+    assert!(
+        total <= 300 * 1024,
+        "{total} bytes: too much for every run of the tests"
+    );
 }
 
 #[test]

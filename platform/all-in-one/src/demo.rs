@@ -27,9 +27,15 @@ pub struct Demo {
 impl Demo {
     /// Opens a free port of the loopback interface.
     pub async fn bind() -> anyhow::Result<Demo> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("demo app: no free port")?;
+        let listener = TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .context("demo app: no free port")?;
         let address = listener.local_addr().context("demo app: no address")?;
-        Ok(Demo { listener, address, instance: uuid::Uuid::new_v4().to_string() })
+        Ok(Demo {
+            listener,
+            address,
+            instance: uuid::Uuid::new_v4().to_string(),
+        })
     }
 
     /// Serves until the task is dropped.
@@ -59,15 +65,25 @@ pub async fn keep_registered(bus: Bus, message: RegistryMessage<'static>) -> any
     let mut refresh = tokio::time::interval(REFRESH);
     loop {
         refresh.tick().await;
-        bus.publish("router.register", payload.clone()).await.context("demo app: registration")?;
+        bus.publish("router.register", payload.clone())
+            .await
+            .context("demo app: registration")?;
     }
 }
 
 /// Says what arrived, so that one sees what the router adds.
-async fn greet(State(instance): State<String>, method: Method, uri: Uri, headers: HeaderMap) -> impl IntoResponse {
+async fn greet(
+    State(instance): State<String>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> impl IntoResponse {
     let mut text = format!("Hello from the demo app, instance {instance}.\n\n{method} {uri}\n");
     for (name, value) in &headers {
-        text.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
+        text.push_str(&format!(
+            "{name}: {}\n",
+            String::from_utf8_lossy(value.as_bytes())
+        ));
     }
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text)
 }

@@ -55,11 +55,18 @@ impl Up {
     pub fn run(self) -> anyhow::Result<()> {
         let log = cloverleaf_telemetry::start(Settings {
             source: "cloverleaf".to_owned(),
-            level: if self.verbose { Level::Debug } else { Level::Info },
+            level: if self.verbose {
+                Level::Debug
+            } else {
+                Level::Info
+            },
             format: Format::Terminal(Colour::detect()),
         })?;
         cloverleaf_router::cli::raise_file_limit();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("runtime")?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("runtime")?;
         let result = runtime.block_on(self.serve());
         runtime.shutdown_timeout(FLUSH);
         log.flush(FLUSH);
@@ -86,7 +93,10 @@ impl Up {
             _ = terminate.recv() => {}
             Some(ended) = parts.join_next() => ended.context("demo app")??,
         }
-        println!("\nStopping: busy connections have {} seconds, a second Ctrl-C ends them now.", DRAIN.as_secs());
+        println!(
+            "\nStopping: busy connections have {} seconds, a second Ctrl-C ends them now.",
+            DRAIN.as_secs()
+        );
         tokio::select! {
             () = router.drain() => println!("Stopped."),
             _ = interrupt.recv() => println!("Stopped at once."),
@@ -129,8 +139,14 @@ impl Up {
         println!("  curl http://{ROUTE}:{port}");
         println!("  curl -H 'Host: {ROUTE}' http://127.0.0.1:{port}/any/path");
         println!();
-        println!("  health    curl http://127.0.0.1:{}/health", ports.health.unwrap_or(self.health_port));
-        println!("  routes    curl -u {USER}:{password} http://127.0.0.1:{}/routes", ports.routes);
+        println!(
+            "  health    curl http://127.0.0.1:{}/health",
+            ports.health.unwrap_or(self.health_port)
+        );
+        println!(
+            "  routes    curl -u {USER}:{password} http://127.0.0.1:{}/routes",
+            ports.routes
+        );
         if let Some(metrics) = ports.metrics {
             println!("  metrics   curl http://127.0.0.1:{metrics}/metrics");
         }

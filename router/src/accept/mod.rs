@@ -21,7 +21,10 @@ const BREATHE: Duration = Duration::from_millis(50);
 /// When the port is taken, also by another process that would share it.
 pub fn listen(port: u16, workers: usize) -> io::Result<Vec<TcpListener>> {
     // A first listener that shares with nobody: a port that another process shares looks free otherwise.
-    let address = bind(port, Sharing::Refused)?.local_addr()?.as_socket().map_or(port, |address| address.port());
+    let address = bind(port, Sharing::Refused)?
+        .local_addr()?
+        .as_socket()
+        .map_or(port, |address| address.port());
     (0..workers)
         .map(|_| {
             let socket = bind(address, Sharing::Allowed)?;
@@ -40,7 +43,11 @@ enum Sharing {
 /// A socket bound to `port` on IPv6 and IPv4, or on IPv4 alone where the machine has no IPv6.
 fn bind(port: u16, sharing: Sharing) -> io::Result<Socket> {
     let bind = |address: SocketAddr| -> io::Result<Socket> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
         if address.is_ipv6() {
             socket.set_only_v6(false)?;
         }
@@ -68,7 +75,14 @@ pub async fn accept(listener: tokio::net::TcpListener, worker: Rc<Worker>) {
                     Some(other) => match stream.into_std() {
                         Ok(stream) => {
                             if let Some(stream) = worker.handover.pass(other, stream, peer) {
-                                adopt(Accepted { stream, peer, share: worker.handover.share() }, &worker);
+                                adopt(
+                                    Accepted {
+                                        stream,
+                                        peer,
+                                        share: worker.handover.share(),
+                                    },
+                                    &worker,
+                                );
                             }
                         }
                         Err(error) => tracing::debug!(target: "router", %error, "accept-failed"),
@@ -100,7 +114,12 @@ fn adopt(accepted: Accepted, worker: &Rc<Worker>) {
 fn admit(stream: tokio::net::TcpStream, peer: SocketAddr, share: Share, worker: &Rc<Worker>) {
     // A client that is gone already shows at the first read.
     drop(stream.set_nodelay(true));
-    tokio::task::spawn_local(serve(stream, Peer::new(peer, false), share, Rc::clone(worker)));
+    tokio::task::spawn_local(serve(
+        stream,
+        Peer::new(peer, false),
+        share,
+        Rc::clone(worker),
+    ));
 }
 
 #[cfg(test)]
@@ -112,6 +131,9 @@ mod tests {
         let listeners = listen(0, 2).unwrap();
         let port = listeners[0].local_addr().unwrap().port();
         assert_eq!(listeners[1].local_addr().unwrap().port(), port);
-        assert_eq!(listen(port, 1).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(
+            listen(port, 1).unwrap_err().kind(),
+            io::ErrorKind::AddrInUse
+        );
     }
 }

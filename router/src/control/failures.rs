@@ -10,18 +10,27 @@ use crate::table::Change;
 use crate::worker::FailedEndpoint;
 
 /// Handles the workers' reports until all workers have ended.
-pub async fn watch_failures(mut reports: UnboundedReceiver<FailedEndpoint>, registrar: Arc<Registrar>) {
+pub async fn watch_failures(
+    mut reports: UnboundedReceiver<FailedEndpoint>,
+    registrar: Arc<Registrar>,
+) {
     while let Some(report) = reports.recv().await {
         log(&report);
         if report.remove {
-            registrar.apply(Change::Fail { pool: &report.pool, endpoint: &report.endpoint });
+            registrar.apply(Change::Fail {
+                pool: &report.pool,
+                endpoint: &report.endpoint,
+            });
         }
     }
 }
 
 fn log(report: &FailedEndpoint) {
     let endpoint = &report.endpoint;
-    let tags: serde_json::Map<_, _> = endpoint.tags().map(|(key, value)| (key.to_owned(), value.into())).collect();
+    let tags: serde_json::Map<_, _> = endpoint
+        .tags()
+        .map(|(key, value)| (key.to_owned(), value.into()))
+        .collect();
     let shown = serde_json::json!({
         "ApplicationId": endpoint.application_id(),
         "Addr": endpoint.address(),
@@ -30,7 +39,10 @@ fn log(report: &FailedEndpoint) {
         "AZ": endpoint.availability_zone(),
     });
     let id = String::from_utf8_lossy(report.request_id.as_bytes());
-    let local_address = report.local_address.map(|address| address.to_string()).unwrap_or_default();
+    let local_address = report
+        .local_address
+        .map(|address| address.to_string())
+        .unwrap_or_default();
     let endpoints = report.pool.endpoints().len();
     if report.is_timeout {
         tracing::error!(target: "router", { "route-endpoint.json" = %Json(&shown), vcap_request_id = %id,

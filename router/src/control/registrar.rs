@@ -13,8 +13,8 @@ use cloverleaf_telemetry::Json;
 use super::Segments;
 use crate::observe::registry::{Action, Metrics, RegistryCounters};
 use crate::table::{
-    Algorithm, Change, Endpoint, Event, Millis, ModificationTag, Outcome, Pool, Protocol, Registration, SourceId, Table,
-    Writer,
+    Algorithm, Change, Endpoint, Event, Millis, ModificationTag, Outcome, Pool, Protocol,
+    Registration, SourceId, Table, Writer,
 };
 
 /// Owns the table's writer.
@@ -42,8 +42,17 @@ impl Registrar {
         started: Instant,
         metrics: &Metrics,
     ) -> Arc<Registrar> {
-        let changing = Mutex::new(Changing { writer, counters: metrics.registry() });
-        Arc::new(Registrar { changing, table, segments, http2, started })
+        let changing = Mutex::new(Changing {
+            writer,
+            counters: metrics.registry(),
+        });
+        Arc::new(Registrar {
+            changing,
+            table,
+            segments,
+            http2,
+            started,
+        })
     }
 
     /// The table.
@@ -61,7 +70,12 @@ impl Registrar {
         if !self.segments.include(&message.isolation_segment) {
             return;
         }
-        let tags: Vec<_> = message.tags.iter().flatten().map(|(key, value)| (borrow(key), borrow(value))).collect();
+        let tags: Vec<_> = message
+            .tags
+            .iter()
+            .flatten()
+            .map(|(key, value)| (borrow(key), borrow(value)))
+            .collect();
         let algorithm_text = &*message.options.loadbalancing;
         let algorithm = Algorithm::from_name(algorithm_text);
         if algorithm.is_none() && !algorithm_text.is_empty() {
@@ -73,14 +87,20 @@ impl Registrar {
             host: &message.host,
             port: message.backend_port(),
             tls: message.uses_tls(),
-            protocol: if message.protocol == "http2" && self.http2 { Protocol::Http2 } else { Protocol::Http1 },
+            protocol: if message.protocol == "http2" && self.http2 {
+                Protocol::Http2
+            } else {
+                Protocol::Http1
+            },
             app: &message.app,
             instance_id: &message.private_instance_id,
             instance_index: &message.private_instance_index,
             server_cert_domain_san: &message.server_cert_domain_san,
             isolation_segment: &message.isolation_segment,
             availability_zone: &message.availability_zone,
-            ttl: u64::try_from(message.stale_threshold_in_seconds).unwrap_or(0).saturating_mul(1000),
+            ttl: u64::try_from(message.stale_threshold_in_seconds)
+                .unwrap_or(0)
+                .saturating_mul(1000),
             route_service_url: &message.route_service_url,
             tags: &tags,
             tags_present: message.tags.is_some(),
@@ -89,7 +109,11 @@ impl Registrar {
             algorithm,
             algorithm_text,
         };
-        self.apply(Change::Register { source, uris: &message.uris, registration: &registration });
+        self.apply(Change::Register {
+            source,
+            uris: &message.uris,
+            registration: &registration,
+        });
     }
 
     /// An endpoint has left some routes.
@@ -97,7 +121,11 @@ impl Registrar {
         if !self.segments.include(&message.isolation_segment) {
             return;
         }
-        let component = message.tags.as_ref().and_then(|tags| tags.get("component")).map_or("", |text| text);
+        let component = message
+            .tags
+            .as_ref()
+            .and_then(|tags| tags.get("component"))
+            .map_or("", |text| text);
         for _ in &message.uris {
             self.changing().counters.unregistered(component);
         }
@@ -137,7 +165,11 @@ fn tell(event: Event<'_>, counters: &RegistryCounters) {
         Event::RouteUnregistered { pool } => {
             tracing::info!(target: "registry", uri = pool.uri(), "route-unregistered");
         }
-        Event::EndpointRegistered { pool, endpoint, outcome } => endpoint_registered(pool, endpoint, outcome, counters),
+        Event::EndpointRegistered {
+            pool,
+            endpoint,
+            outcome,
+        } => endpoint_registered(pool, endpoint, outcome, counters),
         Event::EndpointNotRegistered { pool, endpoint } => {
             log_endpoint!(debug, pool, endpoint, "endpoint-not-registered");
         }
@@ -152,8 +184,13 @@ fn tell(event: Event<'_>, counters: &RegistryCounters) {
         }
         Event::Pruned { pool, endpoints } => {
             counters.pruned(endpoints.len() as u64);
-            let addresses: Vec<_> = endpoints.iter().map(|endpoint| endpoint.address()).collect();
-            let segment = endpoints.first().map_or("", |endpoint| endpoint.isolation_segment());
+            let addresses: Vec<_> = endpoints
+                .iter()
+                .map(|endpoint| endpoint.address())
+                .collect();
+            let segment = endpoints
+                .first()
+                .map_or("", |endpoint| endpoint.isolation_segment());
             tracing::info!(target: "registry", uri = pool.uri(), endpoints.json = %Json(&addresses),
                 isolation_segment = dash(segment), "pruned-route");
         }
@@ -167,12 +204,19 @@ fn tell(event: Event<'_>, counters: &RegistryCounters) {
     }
 }
 
-fn endpoint_registered(pool: &Arc<Pool>, endpoint: &Arc<Endpoint>, outcome: Outcome, counters: &RegistryCounters) {
+fn endpoint_registered(
+    pool: &Arc<Pool>,
+    endpoint: &Arc<Endpoint>,
+    outcome: Outcome,
+    counters: &RegistryCounters,
+) {
     let component = endpoint.tag("component").unwrap_or_default();
     match outcome {
         Outcome::Added => {
             counters.registered(component, Action::Added);
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default();
             let updated = endpoint.updated_at_ns();
             if updated > 0 {
                 let latency = (now.as_nanos() as i128 - i128::from(updated)).max(0);

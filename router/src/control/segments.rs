@@ -12,8 +12,15 @@ pub struct Segments {
 impl Segments {
     /// From the configuration.
     pub fn new(config: &Config) -> Segments {
-        let names = config.isolation_segments.iter().map(|name| name.as_str().into()).collect();
-        Segments { mode: config.routing_table_sharding_mode, names }
+        let names = config
+            .isolation_segments
+            .iter()
+            .map(|name| name.as_str().into())
+            .collect();
+        Segments {
+            mode: config.routing_table_sharding_mode,
+            names,
+        }
     }
 
     /// Whether an endpoint in `segment` (empty: in none) is served by this router.
@@ -32,7 +39,10 @@ mod tests {
     use super::*;
 
     fn segments(mode: ShardingMode) -> Segments {
-        Segments { mode, names: vec!["a".into()] }
+        Segments {
+            mode,
+            names: vec!["a".into()],
+        }
     }
 
     #[test]
@@ -41,6 +51,9 @@ mod tests {
         let includes = |mode| ["a", "b", ""].map(|segment| segments(mode).include(segment));
         assert_eq!(includes(ShardingMode::All), [true, true, true]);
         assert_eq!(includes(ShardingMode::Segments), [true, false, false]);
-        assert_eq!(includes(ShardingMode::SharedAndSegments), [true, false, true]);
+        assert_eq!(
+            includes(ShardingMode::SharedAndSegments),
+            [true, false, true]
+        );
     }
 }

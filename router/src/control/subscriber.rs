@@ -32,7 +32,9 @@ impl Identity {
             minimum_register_interval_in_seconds: config.start_response_delay_interval.as_secs(),
             prune_threshold_in_seconds: config.droplet_stale_threshold.as_secs(),
         };
-        Identity { start: start.to_json().into() }
+        Identity {
+            start: start.to_json().into(),
+        }
     }
 }
 
@@ -65,7 +67,15 @@ impl Subscriber {
         let source = registrar.source(source);
         bus.publish("router.start", identity.start.clone()).await?;
         tracing::info!(target: "subscriber", "subscriber-started");
-        Ok(Subscriber { bus, routes, status, registrar, source, identity, ping_interval })
+        Ok(Subscriber {
+            bus,
+            routes,
+            status,
+            registrar,
+            source,
+            identity,
+            ping_interval,
+        })
     }
 
     /// Runs until the bus is closed for good.
@@ -117,8 +127,14 @@ impl Subscriber {
             self.handle(&message).await;
         }
         let stats = self.bus.stats();
-        metrics.set(Gauge::BufferedMessages, i64::try_from(stats.pending).unwrap_or(i64::MAX));
-        metrics.set(Gauge::TotalDroppedMessages, i64::try_from(stats.dropped).unwrap_or(i64::MAX));
+        metrics.set(
+            Gauge::BufferedMessages,
+            i64::try_from(stats.pending).unwrap_or(i64::MAX),
+        );
+        metrics.set(
+            Gauge::TotalDroppedMessages,
+            i64::try_from(stats.dropped).unwrap_or(i64::MAX),
+        );
         tokio::task::yield_now().await;
     }
 
@@ -146,7 +162,8 @@ impl Subscriber {
     }
 
     async fn announce(&self) {
-        self.publish("router.start", self.identity.start.clone()).await;
+        self.publish("router.start", self.identity.start.clone())
+            .await;
     }
 
     async fn publish(&self, subject: &str, payload: Bytes) {

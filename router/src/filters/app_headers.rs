@@ -8,7 +8,10 @@ pub(super) fn apply(request: &mut View<'_>) {
     for field in &mut request.head.fields {
         if matches!(
             field.id,
-            Name::CfApplicationId | Name::CfInstanceId | Name::CfInstanceIndex | Name::CfAppInstance
+            Name::CfApplicationId
+                | Name::CfInstanceId
+                | Name::CfInstanceIndex
+                | Name::CfAppInstance
         ) {
             field.keep = false;
         }

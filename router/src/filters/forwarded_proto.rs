@@ -13,7 +13,10 @@ pub(super) struct ForwardedProto {
 
 impl ForwardedProto {
     pub(super) fn new(config: &Config) -> ForwardedProto {
-        ForwardedProto { force_https: config.force_forwarded_proto_https, sanitize: config.sanitize_forwarded_proto }
+        ForwardedProto {
+            force_https: config.force_forwarded_proto_https,
+            sanitize: config.sanitize_forwarded_proto,
+        }
     }
 
     #[inline]

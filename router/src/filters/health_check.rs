@@ -11,11 +11,17 @@ pub(super) struct HealthCheck {
 
 impl HealthCheck {
     pub(super) fn new(config: &Config) -> HealthCheck {
-        HealthCheck { user_agent: config.healthcheck_user_agent.as_bytes().into() }
+        HealthCheck {
+            user_agent: config.healthcheck_user_agent.as_bytes().into(),
+        }
     }
 
     #[inline]
-    pub(super) fn answer(&self, request: &View<'_>, healthy: impl FnOnce() -> bool) -> Option<Answer> {
+    pub(super) fn answer(
+        &self,
+        request: &View<'_>,
+        healthy: impl FnOnce() -> bool,
+    ) -> Option<Answer> {
         let agent = request.value(Name::UserAgent)?;
         (!agent.is_empty() && agent == &*self.user_agent).then(|| Answer::health_check(healthy()))
     }

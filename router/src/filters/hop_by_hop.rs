@@ -16,7 +16,11 @@ pub(super) struct HopByHop {
 
 impl HopByHop {
     pub(super) fn new(config: &Config) -> HopByHop {
-        let protected = config.hop_by_hop_headers_to_filter.iter().map(|name| name.as_bytes().into()).collect();
+        let protected = config
+            .hop_by_hop_headers_to_filter
+            .iter()
+            .map(|name| name.as_bytes().into())
+            .collect();
         HopByHop { protected }
     }
 
@@ -26,7 +30,10 @@ impl HopByHop {
             let field = request.head.fields[at];
             match field.id {
                 Name::Connection => self.strip_named(request, cx, request.text(field.value)),
-                Name::Te => te_trailers |= list(request.text(field.value)).any(|te| te.eq_ignore_ascii_case(b"trailers")),
+                Name::Te => {
+                    te_trailers |= list(request.text(field.value))
+                        .any(|te| te.eq_ignore_ascii_case(b"trailers"))
+                }
                 Name::Upgrade => upgrade = Some(field.value),
                 // Announced trailers belong to a chunked body, which goes on as it is.
                 Name::Trailer if cx.request.framing == crate::http1::Framing::Chunked => continue,
@@ -48,7 +55,12 @@ impl HopByHop {
 
     fn strip_named(&self, request: &mut View<'_>, cx: &mut Context<'_>, options: &[u8]) {
         for name in list(options) {
-            if is_option(name) || self.protected.iter().any(|protected| protected.eq_ignore_ascii_case(name)) {
+            if is_option(name)
+                || self
+                    .protected
+                    .iter()
+                    .any(|protected| protected.eq_ignore_ascii_case(name))
+            {
                 continue;
             }
             let id = Name::of(name);
@@ -71,7 +83,9 @@ impl HopByHop {
 
 /// What `Connection` holds in everyday traffic: not names of fields.
 fn is_option(name: &[u8]) -> bool {
-    [&b"keep-alive"[..], b"close", b"upgrade"].iter().any(|option| name.eq_ignore_ascii_case(option))
+    [&b"keep-alive"[..], b"close", b"upgrade"]
+        .iter()
+        .any(|option| name.eq_ignore_ascii_case(option))
 }
 
 /// The same for a response.
@@ -86,7 +100,8 @@ pub(super) fn strip_reply(reply: &mut View<'_>) {
             }
         }
         // Trailers are announced to who gets them; the relay decides that.
-        if field.id.hop_by_hop() && field.id != Name::Trailer || field.id == Name::CfProxySignature {
+        if field.id.hop_by_hop() && field.id != Name::Trailer || field.id == Name::CfProxySignature
+        {
             reply.head.fields[at].keep = false;
         }
     }

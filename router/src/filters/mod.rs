@@ -87,7 +87,13 @@ impl Filters {
 
     /// On the way back: makes the response head what the client gets.
     #[inline]
-    pub fn answered(&self, reply: &mut View<'_>, notes: &Notes, request_id: &RequestId, endpoint: Option<&Endpoint>) {
+    pub fn answered(
+        &self,
+        reply: &mut View<'_>,
+        notes: &Notes,
+        request_id: &RequestId,
+        endpoint: Option<&Endpoint>,
+    ) {
         hop_by_hop::strip_reply(reply);
         request_id::reply(reply, request_id);
         self.trace.reply(reply, notes, endpoint);

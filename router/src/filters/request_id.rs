@@ -8,7 +8,9 @@ use crate::observe::record::Text;
 #[inline]
 pub(super) fn apply(request: &mut View<'_>, cx: &mut Context<'_>) {
     request.head.remove(Name::VcapRequestId);
-    request.head.add("X-Vcap-Request-Id", cx.request_id.as_bytes());
+    request
+        .head
+        .add("X-Vcap-Request-Id", cx.request_id.as_bytes());
     if cx.notes.request_id_stripped {
         // The original's log is blank then (spec 4.4).
         cx.record.set(Text::RequestId, b"");

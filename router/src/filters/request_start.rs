@@ -6,6 +6,9 @@ use crate::message::{Name, View};
 #[inline]
 pub(super) fn apply(request: &mut View<'_>, cx: &mut Context<'_>) {
     if !cx.notes.start_stripped && request.head.find(Name::RequestStart).is_none() {
-        request.head.add("X-Request-Start", itoa::Buffer::new().format(cx.received_unix_ms).as_bytes());
+        request.head.add(
+            "X-Request-Start",
+            itoa::Buffer::new().format(cx.received_unix_ms).as_bytes(),
+        );
     }
 }

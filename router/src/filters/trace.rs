@@ -17,7 +17,10 @@ pub(super) struct Trace {
 
 impl Trace {
     pub(super) fn new(config: &Config, policy: &Policy) -> Trace {
-        Trace { key: config.trace_key.as_bytes().into(), router: policy.local_ip.to_string().into() }
+        Trace {
+            key: config.trace_key.as_bytes().into(),
+            router: policy.local_ip.to_string().into(),
+        }
     }
 
     #[inline]
@@ -30,12 +33,18 @@ impl Trace {
 
     #[inline]
     pub(super) fn reply(&self, reply: &mut View<'_>, notes: &Notes, endpoint: Option<&Endpoint>) {
-        let Some(endpoint) = endpoint.filter(|_| notes.traced) else { return };
+        let Some(endpoint) = endpoint.filter(|_| notes.traced) else {
+            return;
+        };
         for name in ["X-Vcap-Router", "X-Vcap-Backend", "X-Cf-RouteEndpoint"] {
             reply.remove_named(name.as_bytes());
         }
         reply.head.add("X-Vcap-Router", self.router.as_bytes());
-        reply.head.add("X-Vcap-Backend", endpoint.address().as_bytes());
-        reply.head.add("X-Cf-RouteEndpoint", endpoint.address().as_bytes());
+        reply
+            .head
+            .add("X-Vcap-Backend", endpoint.address().as_bytes());
+        reply
+            .head
+            .add("X-Cf-RouteEndpoint", endpoint.address().as_bytes());
     }
 }

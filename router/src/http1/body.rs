@@ -86,7 +86,9 @@ impl Body {
     /// fields as finished lines, and then an empty line. `None` when nothing is owed.
     pub fn owed_end(&self) -> Option<&[u8]> {
         match self {
-            Body::Chunked(chunked) if chunked.is_done() && chunked.owes_end() => Some(chunked.trailers()),
+            Body::Chunked(chunked) if chunked.is_done() && chunked.owes_end() => {
+                Some(chunked.trailers())
+            }
             _ => None,
         }
     }
@@ -102,18 +104,29 @@ impl Body {
                 let count = (*left).min(bytes.len() as u64);
                 *left -= count;
                 *content += count;
-                Ok(Take { skip: 0, pass: count as usize })
+                Ok(Take {
+                    skip: 0,
+                    pass: count as usize,
+                })
             }
             Body::UntilClose => {
                 *content += bytes.len() as u64;
-                Ok(Take { skip: 0, pass: bytes.len() })
+                Ok(Take {
+                    skip: 0,
+                    pass: bytes.len(),
+                })
             }
             Body::Chunked(chunked) => take_chunked(chunked, bytes, form, content),
         }
     }
 }
 
-fn take_chunked(chunked: &mut Chunked, bytes: &[u8], form: Form, content: &mut u64) -> Result<Take, Malformed> {
+fn take_chunked(
+    chunked: &mut Chunked,
+    bytes: &[u8],
+    form: Form,
+    content: &mut u64,
+) -> Result<Take, Malformed> {
     let mut take = Take::default();
     while take.len() < bytes.len() && !chunked.is_done() {
         // Dropped bytes end the stretch once something of it goes on. Looking ahead is safe where the kind of the next

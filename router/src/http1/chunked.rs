@@ -73,7 +73,13 @@ pub struct Chunked {
 
 impl Default for Chunked {
     fn default() -> Self {
-        Chunked { state: State::Size(0), left: 0, extensions: 0, owes_end: false, trailer: Vec::new() }
+        Chunked {
+            state: State::Size(0),
+            left: 0,
+            extensions: 0,
+            owes_end: false,
+            trailer: Vec::new(),
+        }
     }
 }
 
@@ -146,11 +152,19 @@ impl Chunked {
                 (State::Size(_), b';' | b' ' | b'\t') => {
                     self.state = State::Blank;
                     // At the beginning of a call the extension is the next piece; a piece is never empty.
-                    return if at == 0 { self.extension(bytes) } else { Ok(Piece::Framing(at)) };
+                    return if at == 0 {
+                        self.extension(bytes)
+                    } else {
+                        Ok(Piece::Framing(at))
+                    };
                 }
                 (State::Size(_), b'\n') => return Err(Malformed::LineEnd),
                 (State::SizeEnd, b'\n') => {
-                    self.state = if self.left == 0 { State::Trailer } else { State::Data };
+                    self.state = if self.left == 0 {
+                        State::Trailer
+                    } else {
+                        State::Data
+                    };
                     return Ok(Piece::Framing(at + 1));
                 }
                 (State::SizeEnd, _) => return Err(Malformed::LineEnd),
@@ -163,7 +177,10 @@ impl Chunked {
     fn extension(&mut self, bytes: &[u8]) -> Result<Piece, Malformed> {
         let mut count = 0;
         if self.state == State::Blank {
-            count = bytes.iter().position(|&byte| byte != b' ' && byte != b'\t').unwrap_or(bytes.len());
+            count = bytes
+                .iter()
+                .position(|&byte| byte != b' ' && byte != b'\t')
+                .unwrap_or(bytes.len());
             match bytes.get(count) {
                 Some(b';') => self.state = State::Extension,
                 None | Some(b'\r') => {}
@@ -174,7 +191,10 @@ impl Chunked {
         }
         if self.state == State::Extension {
             let ends = |&byte: &u8| byte < b' ' && byte != b'\t' || byte == 0x7f;
-            count = bytes[count..].iter().position(ends).map_or(bytes.len(), |length| count + length);
+            count = bytes[count..]
+                .iter()
+                .position(ends)
+                .map_or(bytes.len(), |length| count + length);
         }
         self.extensions = self.extensions.saturating_add(count as u32);
         if self.extensions > EXTENSION_LIMIT {
@@ -187,7 +207,11 @@ impl Chunked {
             Some(b'\n') => return Err(Malformed::LineEnd),
             Some(_) => return Err(Malformed::Extension),
         }
-        if count == 0 { self.size_line(bytes) } else { Ok(Piece::Extra(count)) }
+        if count == 0 {
+            self.size_line(bytes)
+        } else {
+            Ok(Piece::Extra(count))
+        }
     }
 
     fn trailer(&mut self, bytes: &[u8]) -> Result<Piece, Malformed> {
@@ -203,7 +227,9 @@ impl Chunked {
         let from = before.saturating_sub(3);
         let empty_line = match self.trailer.starts_with(b"\r\n") {
             true => Some(0),
-            false => memchr::memmem::find(&self.trailer[from..], b"\r\n\r\n").map(|at| from + at + 2),
+            false => {
+                memchr::memmem::find(&self.trailer[from..], b"\r\n\r\n").map(|at| from + at + 2)
+            }
         };
         let Some(fields) = empty_line else {
             let bare = |at: usize| before + at == 0 || self.trailer[before + at - 1] != b'\r';
@@ -211,7 +237,11 @@ impl Chunked {
                 return Err(Malformed::LineEnd);
             }
             let hopeless = room < bytes.len() || self.trailer.len() > TRAILER_LIMIT;
-            return if hopeless { Err(Malformed::Trailer) } else { Ok(Piece::Extra(room)) };
+            return if hopeless {
+                Err(Malformed::Trailer)
+            } else {
+                Ok(Piece::Extra(room))
+            };
         };
         self.trailer.truncate(fields + 2);
         check_trailer(&self.trailer)?;
@@ -235,10 +265,16 @@ fn check_trailer(section: &[u8]) -> Result<(), Malformed> {
                     || id.vouched_for()
                     || matches!(
                         id,
-                        crate::message::Name::ContentLength | crate::message::Name::Host | crate::message::Name::Lookalike
+                        crate::message::Name::ContentLength
+                            | crate::message::Name::Host
+                            | crate::message::Name::Lookalike
                     )
             });
-            if forbidden { Err(Malformed::Trailer) } else { Ok(()) }
+            if forbidden {
+                Err(Malformed::Trailer)
+            } else {
+                Ok(())
+            }
         }
         _ => Err(Malformed::Trailer),
     }
@@ -252,9 +288,12 @@ impl Chunked {
             State::Blank | State::Extension => true,
             State::Trailer => {
                 // Trailer fields are written anew; the bare end of the body goes on as it is.
-                form == super::Form::Unwrapped || !(self.trailer.is_empty() && bytes.starts_with(b"\r\n"))
+                form == super::Form::Unwrapped
+                    || !(self.trailer.is_empty() && bytes.starts_with(b"\r\n"))
             }
-            State::Size(_) => form == super::Form::Unwrapped || matches!(bytes.first(), Some(b';' | b' ' | b'\t')),
+            State::Size(_) => {
+                form == super::Form::Unwrapped || matches!(bytes.first(), Some(b';' | b' ' | b'\t'))
+            }
             _ => form == super::Form::Unwrapped,
         }
     }

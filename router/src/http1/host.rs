@@ -7,7 +7,8 @@ pub fn is_well_formed(host: &[u8]) -> bool {
 
 const HOST: [bool; 256] = {
     let mut table = [false; 256];
-    let allowed = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!$%&'()*+,-.:;=[]_~";
+    let allowed =
+        b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!$%&'()*+,-.:;=[]_~";
     let mut at = 0;
     while at < allowed.len() {
         table[allowed[at] as usize] = true;
@@ -31,7 +32,10 @@ pub fn is_authority(text: &[u8]) -> bool {
         }
         _ => {
             let (host, port) = text.split_at(memchr::memchr(b':', text).unwrap_or(text.len()));
-            if !host.iter().all(|&byte| HOST[byte as usize] && !matches!(byte, b'[' | b']' | b'%')) {
+            if !host
+                .iter()
+                .all(|&byte| HOST[byte as usize] && !matches!(byte, b'[' | b']' | b'%'))
+            {
                 return false;
             }
             port
@@ -58,17 +62,35 @@ mod tests {
         for host in ["<script>", "a b", "user@a.test", "a/b", "a\"b"] {
             assert!(!is_well_formed(host.as_bytes()), "{host}");
         }
-        for host in ["", "a.test", "my_app.test:80", "[2001:db8::1]:80", "*.b.test"] {
+        for host in [
+            "",
+            "a.test",
+            "my_app.test:80",
+            "[2001:db8::1]:80",
+            "*.b.test",
+        ] {
             assert!(is_well_formed(host.as_bytes()), "{host}");
         }
     }
 
     #[test]
     fn an_authority_is_a_host_or_an_address_with_an_optional_port() {
-        for text in ["", "a.test", "a.test:80", "a.test:", "my_app", "[::1]", "[2001:db8::1]:80", "*.b.test"] {
+        for text in [
+            "",
+            "a.test",
+            "a.test:80",
+            "a.test:",
+            "my_app",
+            "[::1]",
+            "[2001:db8::1]:80",
+            "*.b.test",
+        ] {
             assert!(is_authority(text.as_bytes()), "{text}");
         }
-        for text in ["a:b", "a:1:2", "a:-1", "[::1", "::1", "[]", "[::1]x", "[g::]", "a]", "u@a", "a%41", "a b", "a#b", "[::1]:x"] {
+        for text in [
+            "a:b", "a:1:2", "a:-1", "[::1", "::1", "[]", "[::1]x", "[g::]", "a]", "u@a", "a%41",
+            "a b", "a#b", "[::1]:x",
+        ] {
             assert!(!is_authority(text.as_bytes()), "{text}");
         }
     }

@@ -6,7 +6,7 @@
 //! - [`request`], [`response`]: heads into a [`Head`](crate::message::Head), with the framing of what follows
 //! - [`target`], [`host`]: the request target and the Host value, checked and cut
 //! - [`body`], [`chunked`]: which bytes of the stream belong to a body, by framing
-//! - [`write`]: heads back into bytes, in runs
+//! - [`mod@write`]: heads back into bytes, in runs
 //! - [`status`]: reason phrases
 
 pub mod body;

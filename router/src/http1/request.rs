@@ -82,10 +82,16 @@ pub fn parse(bytes: &[u8], head: &mut Head) -> Parsed<Request, Refusal> {
     let parsed = with_header_room(bytes, |room| {
         let mut request = httparse::Request::new(&mut []);
         let status = request.parse_with_uninit_headers(bytes, room)?;
-        let httparse::Status::Complete(length) = status else { return Ok(None) };
+        let httparse::Status::Complete(length) = status else {
+            return Ok(None);
+        };
         head.method = span(bytes, request.method.unwrap_or_default().as_bytes());
         head.target = span(bytes, request.path.unwrap_or_default().as_bytes());
-        head.version = if request.version == Some(0) { Version::Http10 } else { Version::Http11 };
+        head.version = if request.version == Some(0) {
+            Version::Http10
+        } else {
+            Version::Http11
+        };
         fields(bytes, request.headers, head);
         Ok(Some(length))
     });
@@ -117,7 +123,8 @@ fn judge(bytes: &[u8], head: &Head, length: usize) -> Result<Request, Refusal> {
     let mut transfer_encodings = 0_u32;
     let mut is_chunked = false;
     let (mut expect, mut unknown_expectation) = (Expect::Nothing, false);
-    let (mut close, mut keep_alive, mut asks_upgrade, mut names_protocol) = (false, false, false, false);
+    let (mut close, mut keep_alive, mut asks_upgrade, mut names_protocol) =
+        (false, false, false, false);
     for field in &head.fields {
         let value = field.value.of(bytes);
         match field.id {
@@ -185,7 +192,11 @@ fn judge(bytes: &[u8], head: &Head, length: usize) -> Result<Request, Refusal> {
             Version::Http11 => !close,
             Version::Http10 => keep_alive && !close,
         },
-        expect: if head.version == Version::Http11 { expect } else { Expect::Nothing },
+        expect: if head.version == Version::Http11 {
+            expect
+        } else {
+            Expect::Nothing
+        },
         upgrade: asks_upgrade && names_protocol && head.version == Version::Http11,
     })
 }
@@ -212,34 +223,51 @@ pub(super) fn decimal(value: &[u8]) -> Option<u64> {
 #[cold]
 fn with_readable_target(bytes: &[u8]) -> Option<Vec<u8>> {
     let start = memchr::memchr(b' ', bytes)? + 1;
-    let length = bytes[start..].iter().position(|&byte| byte <= b' ').unwrap_or(bytes.len() - start);
+    let length = bytes[start..]
+        .iter()
+        .position(|&byte| byte <= b' ')
+        .unwrap_or(bytes.len() - start);
     let target = start..start + length;
     if bytes[target.clone()].is_ascii() {
         return None;
     }
     let mut readable = bytes.to_vec();
-    readable[target].iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'"');
+    readable[target]
+        .iter_mut()
+        .filter(|byte| !byte.is_ascii())
+        .for_each(|byte| *byte = b'"');
     Some(readable)
 }
 
 /// More may come and change the answer, unless too much came already.
 fn undecided(bytes: &[u8]) -> Parsed<Request, Refusal> {
-    if bytes.len() >= HEAD_LIMIT { Parsed::Refused(Refusal::TooLarge) } else { Parsed::Partial }
+    if bytes.len() >= HEAD_LIMIT {
+        Parsed::Refused(Refusal::TooLarge)
+    } else {
+        Parsed::Partial
+    }
 }
 
 /// The parser stopped at the version: which of the three kinds of wrong version is it?
 fn wrong_version(bytes: &[u8]) -> Parsed<Request, Refusal> {
     let end = memchr::memchr(b'\n', bytes);
     let line = &bytes[..end.unwrap_or(bytes.len())];
-    let version = line.splitn(3, |&byte| byte == b' ').nth(2).unwrap_or_default();
+    let version = line
+        .splitn(3, |&byte| byte == b' ')
+        .nth(2)
+        .unwrap_or_default();
     if end.is_none() && version.len() <= b"HTTP/1.1\r".len() {
         return undecided(bytes);
     }
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     Parsed::Refused(match version.strip_suffix(b"\r").unwrap_or(version) {
         _ if line == b"PRI * HTTP/2.0" => Refusal::Http2Preface,
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor] if minor.is_ascii_digit() => Refusal::MinorVersion,
-        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor] if minor.is_ascii_digit() => {
+            Refusal::MinorVersion
+        }
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
             Refusal::MajorVersion
         }
         _ => Refusal::Malformed,
@@ -254,7 +282,8 @@ fn wrong_header_name(bytes: &[u8]) -> Parsed<Request, Refusal> {
         if colon.is_some() && !name.is_empty() && name.iter().all(|&byte| is_token(byte)) {
             continue;
         }
-        let spaced = !name.starts_with(b" ") && name.iter().all(|&byte| byte == b' ' || is_token(byte));
+        let spaced =
+            !name.starts_with(b" ") && name.iter().all(|&byte| byte == b' ' || is_token(byte));
         return match colon {
             None if spaced => undecided(bytes),
             Some(1..) if spaced => Parsed::Refused(Refusal::HeaderName),

@@ -28,7 +28,9 @@ pub enum Unusable {
     #[error("unsupported transfer encoding")]
     TransferEncoding,
     /// More header bytes than configured; the number is the limit.
-    #[error("net/http: HTTP/1.x transport connection broken: net/http: server response headers exceeded {0} bytes; aborted")]
+    #[error(
+        "net/http: HTTP/1.x transport connection broken: net/http: server response headers exceeded {0} bytes; aborted"
+    )]
     TooLarge(usize),
     /// More header lines than configured.
     #[error("Too many response headers")]
@@ -46,32 +48,53 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { bytes: 10 * 1024 * 1024, lines: None }
+        Limits {
+            bytes: 10 * 1024 * 1024,
+            lines: None,
+        }
     }
 }
 
 /// Reads a response head from the beginning of `bytes` into `head`. `to_head` says that the request was HEAD, so that no
 /// body follows whatever the fields say.
-pub fn parse(bytes: &[u8], head: &mut Head, to_head: bool, limits: Limits) -> Parsed<Response, Unusable> {
+pub fn parse(
+    bytes: &[u8],
+    head: &mut Head,
+    to_head: bool,
+    limits: Limits,
+) -> Parsed<Response, Unusable> {
     head.clear();
     if matches!(bytes.first(), Some(b'\r' | b'\n')) {
         return Parsed::Refused(Unusable::Malformed);
     }
     let parsed = with_header_room(bytes, |room| {
         let mut response = httparse::Response::new(&mut []);
-        let status =
-            httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut response, bytes, room)?;
-        let httparse::Status::Complete(length) = status else { return Ok(None) };
+        let status = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+            &mut response,
+            bytes,
+            room,
+        )?;
+        let httparse::Status::Complete(length) = status else {
+            return Ok(None);
+        };
         head.status = response.code.unwrap_or_default();
-        head.version = if response.version == Some(0) { Version::Http10 } else { Version::Http11 };
+        head.version = if response.version == Some(0) {
+            Version::Http10
+        } else {
+            Version::Http11
+        };
         head.method = span(bytes, &[]);
         fields(bytes, response.headers, head);
         Ok(Some(length))
     });
     match parsed {
-        Ok(None) if bytes.len() >= limits.bytes => Parsed::Refused(Unusable::TooLarge(limits.bytes)),
+        Ok(None) if bytes.len() >= limits.bytes => {
+            Parsed::Refused(Unusable::TooLarge(limits.bytes))
+        }
         Ok(None) => Parsed::Partial,
-        Ok(Some(length)) if length > limits.bytes => Parsed::Refused(Unusable::TooLarge(limits.bytes)),
+        Ok(Some(length)) if length > limits.bytes => {
+            Parsed::Refused(Unusable::TooLarge(limits.bytes))
+        }
         Ok(Some(length)) => match judge(bytes, head, length, to_head, limits) {
             Ok(response) => Parsed::Complete(response),
             Err(unusable) => Parsed::Refused(unusable),
@@ -81,7 +104,13 @@ pub fn parse(bytes: &[u8], head: &mut Head, to_head: bool, limits: Limits) -> Pa
     }
 }
 
-fn judge(bytes: &[u8], head: &Head, length: usize, to_head: bool, limits: Limits) -> Result<Response, Unusable> {
+fn judge(
+    bytes: &[u8],
+    head: &Head,
+    length: usize,
+    to_head: bool,
+    limits: Limits,
+) -> Result<Response, Unusable> {
     if !lines_end_in_crlf(bytes, head, length) || !(100..=999).contains(&head.status) {
         return Err(Unusable::Malformed);
     }
@@ -89,13 +118,17 @@ fn judge(bytes: &[u8], head: &Head, length: usize, to_head: bool, limits: Limits
         return Err(Unusable::TooMany);
     }
     let mut content_length: Option<u64> = None;
-    let (mut transfer_encodings, mut is_chunked, mut close, mut keep_alive) = (0_u32, false, false, false);
+    let (mut transfer_encodings, mut is_chunked, mut close, mut keep_alive) =
+        (0_u32, false, false, false);
     for field in &head.fields {
         let value = field.value.of(bytes);
         match field.id {
             Name::ContentLength => {
                 let length = decimal(value).ok_or(Unusable::Malformed)?;
-                if content_length.replace(length).is_some_and(|before| before != length) {
+                if content_length
+                    .replace(length)
+                    .is_some_and(|before| before != length)
+                {
                     return Err(Unusable::Malformed);
                 }
             }

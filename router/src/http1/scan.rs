@@ -34,7 +34,10 @@ pub(super) fn span(whole: &[u8], part: &[u8]) -> Span {
         return Span::default();
     }
     let start = part.as_ptr() as usize - whole.as_ptr() as usize;
-    Span { start: start as u32, end: (start + part.len()) as u32 }
+    Span {
+        start: start as u32,
+        end: (start + part.len()) as u32,
+    }
 }
 
 /// Puts the parsed lines into `head`. The parser has taken the white space around values off.
@@ -63,7 +66,8 @@ pub(super) fn only_crlf(head: &[u8]) -> bool {
 /// end, so only these places are looked at.
 #[inline]
 pub(super) fn lines_end_in_crlf(bytes: &[u8], head: &Head, length: usize) -> bool {
-    let behind_cr = |name: Span| name.start >= 2 && bytes.get(name.start as usize - 2) == Some(&b'\r');
+    let behind_cr =
+        |name: Span| name.start >= 2 && bytes.get(name.start as usize - 2) == Some(&b'\r');
     bytes[..length].ends_with(b"\r\n\r\n") && head.fields.iter().all(|field| behind_cr(field.name))
 }
 
@@ -84,7 +88,8 @@ impl Progress {
         }
         let from = self.seen.saturating_sub(3).min(bytes.len());
         let tail = &bytes[from..];
-        let complete = memchr::memmem::find(tail, b"\n\r\n").is_some() || memchr::memmem::find(tail, b"\n\n").is_some();
+        let complete = memchr::memmem::find(tail, b"\n\r\n").is_some()
+            || memchr::memmem::find(tail, b"\n\n").is_some();
         self.seen = bytes.len();
         if complete || bytes.len() > self.parsed + self.parsed / 2 {
             self.parsed = bytes.len();

@@ -23,7 +23,9 @@ impl Span {
     /// The bytes in `buffer`; empty when the buffer is not the one that the span was made for.
     #[inline]
     pub fn of(self, buffer: &[u8]) -> &[u8] {
-        buffer.get(self.start as usize..self.end as usize).unwrap_or_default()
+        buffer
+            .get(self.start as usize..self.end as usize)
+            .unwrap_or_default()
     }
 
     /// Number of bytes.
@@ -90,7 +92,9 @@ impl Head {
 
     /// The first kept field of this name.
     pub fn find(&self, id: Name) -> Option<&Field> {
-        self.fields.iter().find(|field| field.id == id && field.keep)
+        self.fields
+            .iter()
+            .find(|field| field.id == id && field.keep)
     }
 
     /// Takes every field of this name out of the message.

@@ -79,8 +79,16 @@ const BY_LENGTH: [&[(&str, Name)]; 24] = {
     table[2] = &[("te", Te)];
     table[4] = &[("host", Host), ("date", Date)];
     table[6] = &[("cookie", Cookie), ("expect", Expect)];
-    table[7] = &[("referer", Referer), ("upgrade", Upgrade), ("trailer", Trailer)];
-    table[10] = &[("connection", Connection), ("user-agent", UserAgent), ("keep-alive", KeepAlive)];
+    table[7] = &[
+        ("referer", Referer),
+        ("upgrade", Upgrade),
+        ("trailer", Trailer),
+    ];
+    table[10] = &[
+        ("connection", Connection),
+        ("user-agent", UserAgent),
+        ("keep-alive", KeepAlive),
+    ];
     table[12] = &[("x-vcap-trace", VcapTrace)];
     table[13] = &[("authorization", Authorization)];
     table[14] = &[("content-length", ContentLength)];
@@ -90,7 +98,10 @@ const BY_LENGTH: [&[(&str, Name)]; 24] = {
         ("idempotency-key", IdempotencyKey),
         ("x-cf-instanceid", CfInstanceId),
     ];
-    table[16] = &[("proxy-connection", ProxyConnection), ("x-cf-routererror", CfRouterError)];
+    table[16] = &[
+        ("proxy-connection", ProxyConnection),
+        ("x-cf-routererror", CfRouterError),
+    ];
     table[17] = &[
         ("transfer-encoding", TransferEncoding),
         ("x-forwarded-proto", ForwardedProto),
@@ -98,7 +109,11 @@ const BY_LENGTH: [&[(&str, Name)]; 24] = {
         ("x-idempotency-key", IdempotencyKey),
         ("x-cf-app-instance", CfAppInstance),
     ];
-    table[18] = &[("proxy-authenticate", ProxyAuthenticate), ("x-cf-applicationid", CfApplicationId), ("x-cf-instanceindex", CfInstanceIndex)];
+    table[18] = &[
+        ("proxy-authenticate", ProxyAuthenticate),
+        ("x-cf-applicationid", CfApplicationId),
+        ("x-cf-instanceindex", CfInstanceIndex),
+    ];
     table[19] = &[("proxy-authorization", ProxyAuthorization)];
     table[20] = &[("x-cf-proxy-signature", CfProxySignature)];
     table[23] = &[("x-forwarded-client-cert", ForwardedClientCert)];
@@ -109,8 +124,12 @@ impl Name {
     /// The rule-bearing name behind `name`, whatever its case.
     #[inline]
     pub fn of(name: &[u8]) -> Name {
-        let Some(candidates) = BY_LENGTH.get(name.len()) else { return Other };
-        let Some(first) = name.first().map(u8::to_ascii_lowercase) else { return Other };
+        let Some(candidates) = BY_LENGTH.get(name.len()) else {
+            return Other;
+        };
+        let Some(first) = name.first().map(u8::to_ascii_lowercase) else {
+            return Other;
+        };
         for (text, id) in candidates.iter() {
             if text.as_bytes().first() != Some(&first) {
                 continue;

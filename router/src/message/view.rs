@@ -32,13 +32,20 @@ impl<'a> View<'a> {
     /// Values of all kept fields of this name, in order.
     pub fn values(&self, id: Name) -> impl Iterator<Item = &'a [u8]> {
         let bytes = self.bytes;
-        self.head.fields.iter().filter(move |field| field.id == id && field.keep).map(move |field| field.value.of(bytes))
+        self.head
+            .fields
+            .iter()
+            .filter(move |field| field.id == id && field.keep)
+            .map(move |field| field.value.of(bytes))
     }
 
     /// Kept fields whose name is `name`, whatever its case.
     pub fn named(&self, name: &[u8]) -> impl Iterator<Item = &Field> {
         let bytes = self.bytes;
-        self.head.fields.iter().filter(move |field| field.keep && field.name.of(bytes).eq_ignore_ascii_case(name))
+        self.head
+            .fields
+            .iter()
+            .filter(move |field| field.keep && field.name.of(bytes).eq_ignore_ascii_case(name))
     }
 
     /// Takes every field with this name, whatever its case, out of the message.
@@ -54,7 +61,10 @@ impl<'a> View<'a> {
 
 /// The members of a comma-separated list, without the white space around them; empty members are left out.
 pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
+    value
+        .split(|&byte| byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|member| !member.is_empty())
 }
 
 #[cfg(test)]
@@ -62,7 +72,8 @@ mod tests {
     use super::*;
     use crate::http1::{Parsed, request};
 
-    const BYTES: &[u8] = b"GET /x HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nCookie: b\r\nx-a: 2\r\nCookie: c\r\n\r\n";
+    const BYTES: &[u8] =
+        b"GET /x HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nCookie: b\r\nx-a: 2\r\nCookie: c\r\n\r\n";
 
     fn read(head: &mut Head) -> View<'_> {
         let parsed = request::parse(BYTES, head);
@@ -86,11 +97,17 @@ mod tests {
     fn a_name_is_found_and_taken_out_whatever_its_case() {
         let mut head = Head::default();
         let mut view = read(&mut head);
-        let values: Vec<_> = view.named(b"X-a").map(|field| view.text(field.value)).collect();
+        let values: Vec<_> = view
+            .named(b"X-a")
+            .map(|field| view.text(field.value))
+            .collect();
         assert_eq!(values, [b"1", b"2"]);
         view.remove_named(b"x-A");
         assert_eq!(view.named(b"X-A").count(), 0);
-        assert_eq!(view.head.fields.iter().filter(|field| field.keep).count(), 3);
+        assert_eq!(
+            view.head.fields.iter().filter(|field| field.keep).count(),
+            3
+        );
     }
 
     #[test]

@@ -34,7 +34,15 @@ pub(super) struct Client<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(super) fn new(stream: S) -> Client<S> {
-        Client { stream, inbound: None, body: Body::Empty, received: 0, ready: 0, tail: b"", size: Size::Small }
+        Client {
+            stream,
+            inbound: None,
+            body: Body::Empty,
+            received: 0,
+            ready: 0,
+            tail: b"",
+            size: Size::Small,
+        }
     }
 
     /// Writes `bytes` to the client.
@@ -50,7 +58,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                     Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                     Poll::Ready(Ok(count)) => at += count,
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                    Poll::Pending if timer.has_expired(cx) => return Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+                    Poll::Pending if timer.has_expired(cx) => {
+                        return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                    }
                     Poll::Pending => return Poll::Pending,
                 }
             }
@@ -83,7 +93,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.tail = b"";
         while !self.body.is_done() {
             if let Some(buffer) = &mut self.inbound {
-                let Ok(take) = self.body.take(buffer.unread(), Form::AsIs, &mut dropped) else { return false };
+                let Ok(take) = self.body.take(buffer.unread(), Form::AsIs, &mut dropped) else {
+                    return false;
+                };
                 buffer.consume(take.len());
                 if buffer.is_empty() {
                     self.inbound = None;
@@ -111,8 +123,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Downstream for Client<S> {
     fn ready_bytes(&mut self) -> Result<&[u8], Malformed> {
         while self.ready == 0 && !self.body.is_done() {
-            let Some(buffer) = &mut self.inbound else { break };
-            let take = self.body.take(buffer.unread(), Form::AsIs, &mut self.received)?;
+            let Some(buffer) = &mut self.inbound else {
+                break;
+            };
+            let take = self
+                .body
+                .take(buffer.unread(), Form::AsIs, &mut self.received)?;
             buffer.consume(take.skip);
             self.ready = take.pass;
             if self.body.owed_end().is_some() {
@@ -139,12 +155,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream for Client<S> {
         }
     }
 
-    fn poll_upload(&mut self, cx: &mut Context<'_>, backend: &mut Connection) -> Poll<Result<(), UploadError>> {
+    fn poll_upload(
+        &mut self,
+        cx: &mut Context<'_>,
+        backend: &mut Connection,
+    ) -> Poll<Result<(), UploadError>> {
         loop {
             let bytes = self.ready_bytes().map_err(UploadError::Malformed)?;
             let bytes = if bytes.is_empty() { self.tail } else { bytes };
             if !bytes.is_empty() {
-                let count = ready!(Pin::new(&mut *backend).poll_write(cx, bytes)).map_err(UploadError::Backend)?;
+                let count = ready!(Pin::new(&mut *backend).poll_write(cx, bytes))
+                    .map_err(UploadError::Backend)?;
                 if self.ready > 0 {
                     self.sent(count);
                 } else {
@@ -155,11 +176,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream for Client<S> {
             if self.body.is_done() {
                 return Poll::Ready(Ok(()));
             }
-            let buffer = ready!(Buffer::poll_read(cx, &mut self.stream, self.size)).map_err(|_| UploadError::Client)?;
+            let buffer = ready!(Buffer::poll_read(cx, &mut self.stream, self.size))
+                .map_err(|_| UploadError::Client)?;
             if buffer.is_empty() {
                 return Poll::Ready(Err(UploadError::Client));
             }
-            self.size = if buffer.is_full() { Size::Large } else { self.size };
+            self.size = if buffer.is_full() {
+                Size::Large
+            } else {
+                self.size
+            };
             self.inbound = Some(buffer);
         }
     }

@@ -31,7 +31,11 @@ impl Peer {
     /// A client at `address`; an IPv4 address in IPv6 form is shown as IPv4.
     pub fn new(address: SocketAddr, tls: bool) -> Peer {
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-        Peer { address, ip: address.ip().to_string().into(), tls }
+        Peer {
+            address,
+            ip: address.ip().to_string().into(),
+            tls,
+        }
     }
 }
 
@@ -41,7 +45,12 @@ const QUIET: Duration = Duration::from_secs(1);
 /// Serves a connection until it ends; `_share` counts it until then.
 ///
 /// Safe to drop at any point: the connection is then cut.
-pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, peer: Peer, _share: Share, worker: Rc<Worker>) {
+pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    peer: Peer,
+    _share: Share,
+    worker: Rc<Worker>,
+) {
     let timer = worker.wheel.timer();
     let mut client = Client::new(stream);
     timer.arm(worker.policy.frontend_idle_timeout);
@@ -53,7 +62,9 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, peer: Peer, _sh
             Pause::Ended(Next::Close) => return close(&mut client, &timer).await,
             Pause::Ended(_) => return,
         }
-        if worker.policy.frontend_idle_timeout <= QUIET && !worker.policy.frontend_idle_timeout.is_zero() {
+        if worker.policy.frontend_idle_timeout <= QUIET
+            && !worker.policy.frontend_idle_timeout.is_zero()
+        {
             return;
         }
     }
@@ -117,13 +128,15 @@ async fn next_bytes<S>(client: &mut Client<S>, worker: &Worker, timer: &Timer) -
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    poll_fn(|cx| match Buffer::poll_read(cx, &mut client.stream, Size::Small) {
-        Poll::Ready(Ok(buffer)) if !buffer.is_empty() => Poll::Ready(Waited::Bytes(buffer)),
-        Poll::Ready(_) => Poll::Ready(Waited::Gone),
-        Poll::Pending if worker.is_draining() => Poll::Ready(Waited::Gone),
-        Poll::Pending if timer.has_expired(cx) => Poll::Ready(Waited::Quiet),
-        Poll::Pending => Poll::Pending,
-    })
+    poll_fn(
+        |cx| match Buffer::poll_read(cx, &mut client.stream, Size::Small) {
+            Poll::Ready(Ok(buffer)) if !buffer.is_empty() => Poll::Ready(Waited::Bytes(buffer)),
+            Poll::Ready(_) => Poll::Ready(Waited::Gone),
+            Poll::Pending if worker.is_draining() => Poll::Ready(Waited::Gone),
+            Poll::Pending if timer.has_expired(cx) => Poll::Ready(Waited::Quiet),
+            Poll::Pending => Poll::Pending,
+        },
+    )
     .await
 }
 
@@ -139,7 +152,9 @@ async fn close<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client<S>, timer:
     poll_fn(|cx| {
         loop {
             match Buffer::poll_read(cx, &mut client.stream, Size::Small) {
-                Poll::Ready(Ok(buffer)) if !buffer.is_empty() && total < LINGER_LIMIT => total += buffer.unread().len(),
+                Poll::Ready(Ok(buffer)) if !buffer.is_empty() && total < LINGER_LIMIT => {
+                    total += buffer.unread().len()
+                }
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending if timer.has_expired(cx) => return Poll::Ready(()),
                 Poll::Pending => return Poll::Pending,
@@ -155,7 +170,7 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_a_small_task() {
-        fn size<A, B, C, F: Future>(_: impl Fn(A, B, C) -> F) -> usize {
+        fn size<A, B, C, D, F: Future>(_: impl Fn(A, B, C, D) -> F) -> usize {
             std::mem::size_of::<F>()
         }
         let idle = size(serve::<tokio::net::TcpStream>);

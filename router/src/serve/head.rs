@@ -38,7 +38,9 @@ where
     let mut progress = Progress::default();
     let mut timed = false;
     loop {
-        let Some(buffer) = &mut client.inbound else { return Err(Ended::Gone) };
+        let Some(buffer) = &mut client.inbound else {
+            return Err(Ended::Gone);
+        };
         if progress.worth_parsing(buffer.unread()) {
             match request::parse(buffer.unread(), &mut exchange.head) {
                 Parsed::Complete(request) => return Ok(request),
@@ -78,7 +80,9 @@ pub(super) async fn refuse<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let bytes = worker.clock.with_date(|date| respond::refusal(refusal, date));
+    let bytes = worker
+        .clock
+        .with_date(|date| respond::refusal(refusal, date));
     let next = match client.send(&bytes, timer).await {
         Ok(()) => Next::Close,
         Err(_) => Next::Abort,
@@ -92,9 +96,17 @@ where
                 let answer = Answer::empty_host();
                 worker.counters.count(Count::RejectedRequests);
                 exchange.record.entry.status = answer.status;
-                let head = memchr::memmem::find(&bytes, b"\r\n\r\n").map_or(0, |end| end + b"\r\n\r\n".len());
+                let head = memchr::memmem::find(&bytes, b"\r\n\r\n")
+                    .map_or(0, |end| end + b"\r\n\r\n".len());
                 exchange.record.entry.response_bytes = (bytes.len() - head) as u64;
-                exchange.record.set(Text::RouterError, answer.router_error.as_deref().unwrap_or_default().as_bytes());
+                exchange.record.set(
+                    Text::RouterError,
+                    answer
+                        .router_error
+                        .as_deref()
+                        .unwrap_or_default()
+                        .as_bytes(),
+                );
             }
             worker.finish(exchange);
         }
@@ -110,14 +122,20 @@ fn note(exchange: &mut Exchange, bytes: &[u8], worker: &Worker) {
     let record = &mut exchange.record;
     record.entry.received_unix_ns = worker.clock.unix_ns(now);
     record.set(Text::RequestId, worker.request_id().as_bytes());
-    let mut lines = bytes.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let mut lines = bytes
+        .split(|&byte| byte == b'\n')
+        .map(<[u8]>::trim_ascii_end);
     let line = lines.next().unwrap_or_default();
-    for (text, part) in [Text::Method, Text::Target, Text::Protocol].into_iter().zip(line.splitn(3, |&byte| byte == b' ')) {
+    for (text, part) in [Text::Method, Text::Target, Text::Protocol]
+        .into_iter()
+        .zip(line.splitn(3, |&byte| byte == b' '))
+    {
         record.set(text, part);
     }
     let host = lines.take_while(|line| !line.is_empty()).find_map(|line| {
         let (name, value) = line.split_at_checked(b"Host:".len())?;
-        name.eq_ignore_ascii_case(b"Host:").then(|| value.trim_ascii())
+        name.eq_ignore_ascii_case(b"Host:")
+            .then(|| value.trim_ascii())
     });
     record.set(Text::Host, host.unwrap_or_default());
 }

@@ -66,38 +66,77 @@ pub(super) struct Relayed {
 
 impl<'a> Relay<'a> {
     /// A relay of `answer`, whose head was consumed from its buffer, with `out` as the head for the client.
-    pub(super) fn new(answer: &'a mut Answer, coding: Coding, out: &'a mut Vec<u8>, uploading: bool) -> Relay<'a> {
+    pub(super) fn new(
+        answer: &'a mut Answer,
+        coding: Coding,
+        out: &'a mut Vec<u8>,
+        uploading: bool,
+    ) -> Relay<'a> {
         let body = Body::new(answer.response.framing);
         let ended = body.is_done();
-        Relay { answer, body, coding, out, written: 0, pass: 0, content: 0, uploading, size: Size::Small, ended }
+        Relay {
+            answer,
+            body,
+            coding,
+            out,
+            written: 0,
+            pass: 0,
+            content: 0,
+            uploading,
+            size: Size::Small,
+            ended,
+        }
     }
 
     /// Runs to the end of the body.
-    pub(super) async fn run<S>(mut self, client: &mut Client<S>, timer: &Timer) -> Result<Relayed, Broken>
+    pub(super) async fn run<S>(
+        mut self,
+        client: &mut Client<S>,
+        timer: &Timer,
+    ) -> Result<Relayed, Broken>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let result = poll_fn(|cx| self.poll(cx, client, timer)).await;
         match result {
-            Ok(()) => Ok(Relayed { content: self.content, in_step: self.answer.buffer.is_empty() && !self.uploading }),
-            Err(Cut) => Err(Broken { content: self.content }),
+            Ok(()) => Ok(Relayed {
+                content: self.content,
+                in_step: self.answer.buffer.is_empty() && !self.uploading,
+            }),
+            Err(Cut) => Err(Broken {
+                content: self.content,
+            }),
         }
     }
 
-    fn poll<S>(&mut self, cx: &mut Context<'_>, client: &mut Client<S>, timer: &Timer) -> Poll<Result<(), Cut>>
+    fn poll<S>(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut Client<S>,
+        timer: &Timer,
+    ) -> Poll<Result<(), Cut>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         if self.uploading {
             match client.poll_upload(cx, &mut self.answer.connection) {
-                Poll::Ready(Ok(()) | Err(UploadError::Backend(_))) => self.uploading = !client.is_uploaded(),
-                Poll::Ready(Err(UploadError::Client | UploadError::Malformed(_))) => return Poll::Ready(Err(Cut)),
+                Poll::Ready(Ok(()) | Err(UploadError::Backend(_))) => {
+                    self.uploading = !client.is_uploaded()
+                }
+                Poll::Ready(Err(UploadError::Client | UploadError::Malformed(_))) => {
+                    return Poll::Ready(Err(Cut));
+                }
                 Poll::Pending => {}
             }
         }
         loop {
             let written = self.written == 0 || self.written == self.out.len();
-            if written && self.pass == 0 && !self.ended && !self.answer.buffer.is_empty() && self.cut().is_err() {
+            if written
+                && self.pass == 0
+                && !self.ended
+                && !self.answer.buffer.is_empty()
+                && self.cut().is_err()
+            {
                 return Poll::Ready(Err(Cut));
             }
             match self.poll_write(cx, &mut client.stream) {
@@ -114,7 +153,11 @@ impl<'a> Relay<'a> {
             }
             match Buffer::poll_read(cx, &mut self.answer.connection, self.size) {
                 Poll::Ready(Ok(buffer)) if !buffer.is_empty() => {
-                    self.size = if buffer.is_full() { Size::Large } else { self.size };
+                    self.size = if buffer.is_full() {
+                        Size::Large
+                    } else {
+                        self.size
+                    };
                     self.answer.buffer = buffer;
                 }
                 Poll::Ready(Ok(_)) if matches!(self.body, Body::UntilClose) => self.end_at_close(),
@@ -136,7 +179,11 @@ impl<'a> Relay<'a> {
             self.out.clear();
             self.written = 0;
         }
-        let form = if self.coding == Coding::Unwrap { Form::Unwrapped } else { Form::AsIs };
+        let form = if self.coding == Coding::Unwrap {
+            Form::Unwrapped
+        } else {
+            Form::AsIs
+        };
         let buffer = &mut self.answer.buffer;
         let take = self.body.take(buffer.unread(), form, &mut self.content)?;
         buffer.consume(take.skip);
@@ -171,7 +218,11 @@ impl<'a> Relay<'a> {
     }
 
     /// Writes what is waiting: our own bytes first, then those of the body.
-    fn poll_write<S: AsyncWrite + Unpin>(&mut self, cx: &mut Context<'_>, stream: &mut S) -> Poll<io::Result<()>> {
+    fn poll_write<S: AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut S,
+    ) -> Poll<io::Result<()>> {
         while self.written < self.out.len() || self.pass > 0 {
             let own = &self.out[self.written..];
             let body = &self.answer.buffer.unread()[..self.pass];
@@ -179,7 +230,9 @@ impl<'a> Relay<'a> {
             let count = match (own.is_empty(), body.is_empty()) {
                 (false, true) => ready!(stream.poll_write(cx, own))?,
                 (true, _) => ready!(stream.poll_write(cx, body))?,
-                (false, false) => ready!(stream.poll_write_vectored(cx, &[IoSlice::new(own), IoSlice::new(body)]))?,
+                (false, false) => ready!(
+                    stream.poll_write_vectored(cx, &[IoSlice::new(own), IoSlice::new(body)])
+                )?,
             };
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));

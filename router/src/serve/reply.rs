@@ -34,7 +34,18 @@ where
         return match upgrade_matches(exchange, answer.buffer.unread()) {
             true => upgraded(client, worker, timer, exchange, answer).await,
             // Nobody knows what the bytes behind it would be (spec 4.9).
-            false => respond(client, worker, timer, exchange, Expect::Nothing, recipient, Answer::bare(502)).await,
+            false => {
+                respond(
+                    client,
+                    worker,
+                    timer,
+                    exchange,
+                    Expect::Nothing,
+                    recipient,
+                    Answer::bare(502),
+                )
+                .await
+            }
         };
     }
     let coding = match (recipient.version, response.framing) {
@@ -42,26 +53,43 @@ where
         (Version::Http11, Framing::UntilClose) => Coding::Wrap,
         _ => Coding::AsIs,
     };
-    let ends_by_close = recipient.version == Version::Http10 && matches!(response.framing, Framing::Chunked | Framing::UntilClose);
+    let ends_by_close = recipient.version == Version::Http10
+        && matches!(response.framing, Framing::Chunked | Framing::UntilClose);
     let keep_alive = recipient.keep_alive && !ends_by_close;
-    returning(answer.buffer.unread(), worker, exchange, coding, &Recipient { keep_alive, ..recipient }, response.framing);
+    returning(
+        answer.buffer.unread(),
+        worker,
+        exchange,
+        coding,
+        &Recipient {
+            keep_alive,
+            ..recipient
+        },
+        response.framing,
+    );
     answer.buffer.consume(response.head_length);
     exchange.record.entry.status = exchange.reply.status;
     worker.counters.response(exchange.reply.status);
 
     let uploading = !client.is_uploaded();
     let mut out = std::mem::take(&mut exchange.out);
-    let relayed = Relay::new(&mut answer, coding, &mut out, uploading).run(client, timer).await;
+    let relayed = Relay::new(&mut answer, coding, &mut out, uploading)
+        .run(client, timer)
+        .await;
     exchange.out = out;
     let now = Instant::now();
     exchange.times.answered = Some(now);
     exchange.record.entry.request_bytes = client.received;
     if let (Some(endpoint), Some(received)) = (&exchange.endpoint, exchange.times.received) {
         let component = endpoint.tag("component").unwrap_or_default();
-        worker.counters.latency(component, nanoseconds(now - received));
+        worker
+            .counters
+            .latency(component, nanoseconds(now - received));
         if worker.policy.per_app_metrics {
             let source_id = endpoint.tag("source_id").unwrap_or("gorouter");
-            worker.counters.http_latency(source_id, nanoseconds(now - received));
+            worker
+                .counters
+                .http_latency(source_id, nanoseconds(now - received));
         }
     }
     match relayed {
@@ -72,10 +100,17 @@ where
                 && response.keep_alive
                 && !exchange.notes.close_backend
             {
-                worker.idle.borrow_mut().put(endpoint, answer.connection, worker.clock.now());
+                worker
+                    .idle
+                    .borrow_mut()
+                    .put(endpoint, answer.connection, worker.clock.now());
             }
             // A body that nobody wanted any more is still on its way: the next request cannot be found behind it.
-            if keep_alive && client.is_uploaded() { Next::Keep } else { Next::Close }
+            if keep_alive && client.is_uploaded() {
+                Next::Keep
+            } else {
+                Next::Close
+            }
         }
         Err(Broken { content }) => {
             exchange.record.entry.response_bytes = content;
@@ -87,8 +122,13 @@ where
 /// Whether a 101 names the protocol that the client asked for.
 fn upgrade_matches(exchange: &Exchange, bytes: &[u8]) -> bool {
     let asked = exchange.notes.upgrade.as_deref();
-    let answered = exchange.reply.find(Name::Upgrade).map(|field| field.value.of(bytes));
-    asked.zip(answered).is_some_and(|(asked, answered)| asked.eq_ignore_ascii_case(answered))
+    let answered = exchange
+        .reply
+        .find(Name::Upgrade)
+        .map(|field| field.value.of(bytes));
+    asked
+        .zip(answered)
+        .is_some_and(|(asked, answered)| asked.eq_ignore_ascii_case(answered))
 }
 
 /// Passes the 101 on and then whatever comes, both ways. The exchange is over when either side ends.
@@ -104,11 +144,21 @@ where
 {
     let bytes = answer.buffer.unread();
     let protocol = exchange.reply.find(Name::Upgrade).map(|field| field.value);
-    let Exchange { reply, out, notes, endpoint, request_id, .. } = exchange;
+    let Exchange {
+        reply,
+        out,
+        notes,
+        endpoint,
+        request_id,
+        ..
+    } = exchange;
     let mut view = View { head: reply, bytes };
-    worker.filters.answered(&mut view, notes, request_id, endpoint.as_deref());
+    worker
+        .filters
+        .answered(&mut view, notes, request_id, endpoint.as_deref());
     view.head.add("Connection", b"Upgrade");
-    view.head.add("Upgrade", protocol.unwrap_or_default().of(bytes));
+    view.head
+        .add("Upgrade", protocol.unwrap_or_default().of(bytes));
     out.clear();
     write::status_line(Version::Http11, 101, out);
     write::fields(bytes, view.head, out);
@@ -127,15 +177,32 @@ where
 }
 
 /// Writes the response head for the client into `exchange.out`.
-fn returning(bytes: &[u8], worker: &Worker, exchange: &mut Exchange, coding: Coding, to: &Recipient, framing: Framing) {
-    let Exchange { reply, out, notes, endpoint, request_id, record, .. } = exchange;
+fn returning(
+    bytes: &[u8],
+    worker: &Worker,
+    exchange: &mut Exchange,
+    coding: Coding,
+    to: &Recipient,
+    framing: Framing,
+) {
+    let Exchange {
+        reply,
+        out,
+        notes,
+        endpoint,
+        request_id,
+        record,
+        ..
+    } = exchange;
     let status = reply.status;
     let mut view = View { head: reply, bytes };
     if let Some(error) = view.value(Name::CfRouterError) {
         // An application's own passes, and the log shows it.
         record.set(Text::RouterError, error);
     }
-    worker.filters.answered(&mut view, notes, request_id, endpoint.as_deref());
+    worker
+        .filters
+        .answered(&mut view, notes, request_id, endpoint.as_deref());
     let head = view.head;
     let chunked = coding == Coding::Wrap || coding == Coding::AsIs && framing == Framing::Chunked;
     let mut lengths = 0;
@@ -144,7 +211,8 @@ fn returning(bytes: &[u8], worker: &Worker, exchange: &mut Exchange, coding: Cod
             // 204 and 304 are shown without a length, as is a body in the chunked coding; equal ones are said once.
             Name::ContentLength => {
                 lengths += 1;
-                field.keep &= !matches!(status, 204 | 304) && framing != Framing::Chunked && lengths == 1;
+                field.keep &=
+                    !matches!(status, 204 | 304) && framing != Framing::Chunked && lengths == 1;
             }
             Name::Trailer => field.keep &= chunked,
             _ => {}

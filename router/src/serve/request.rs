@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::Next;
 use super::client::Client;
 use super::connection::Peer;
 use super::head::{self, Ended};
 use super::reply::pass_on;
-use super::Next;
 use crate::balance::overloaded;
 use crate::exchange::{Exchange, nanoseconds};
 use crate::filters::Context;
@@ -23,14 +23,21 @@ use crate::upstream::{self, Outcome, forward, replay};
 use crate::worker::{Timer, Worker};
 
 /// Serves the request whose first bytes are in `client.inbound`.
-pub(super) async fn serve_request<S>(client: &mut Client<S>, peer: &Peer, worker: &Worker, timer: &Timer) -> Next
+pub(super) async fn serve_request<S>(
+    client: &mut Client<S>,
+    peer: &Peer,
+    worker: &Worker,
+    timer: &Timer,
+) -> Next
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut exchange = worker.exchange();
     let request = match head::read(client, &mut exchange, worker, timer).await {
         Ok(request) => request,
-        Err(Ended::Refused(refusal)) => return head::refuse(client, refusal, peer, worker, timer, exchange).await,
+        Err(Ended::Refused(refusal)) => {
+            return head::refuse(client, refusal, peer, worker, timer, exchange).await;
+        }
         Err(Ended::Gone) => {
             worker.take_back(exchange);
             return Next::Abort;
@@ -52,16 +59,26 @@ async fn exchange_one<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Some(mut inbound) = client.inbound.take() else { return Next::Abort };
+    let Some(mut inbound) = client.inbound.take() else {
+        return Next::Abort;
+    };
     let bytes = inbound.unread();
     exchange.begin(bytes, request, &worker.policy.extra_headers, &worker.clock);
     exchange.request_id = worker.request_id();
-    exchange.record.set(Text::RequestId, exchange.request_id.as_bytes());
+    exchange
+        .record
+        .set(Text::RequestId, exchange.request_id.as_bytes());
     exchange.record.entry.peer = Some(peer.address);
     let answer = prepare(bytes, peer, worker, exchange, request);
     let replay = {
-        let view = View { head: &mut exchange.head, bytes };
-        replay(&view, !matches!(request.framing, Framing::None | Framing::Length(0)))
+        let view = View {
+            head: &mut exchange.head,
+            bytes,
+        };
+        replay(
+            &view,
+            !matches!(request.framing, Framing::None | Framing::Length(0)),
+        )
     };
     inbound.consume(request.head_length);
     client.begin(request.framing);
@@ -76,7 +93,18 @@ where
         head_only: exchange.record.get(Text::Method) == b"HEAD",
     };
     let pool = match answer {
-        Some(answer) => return respond(client, worker, timer, exchange, request.expect, recipient, answer).await,
+        Some(answer) => {
+            return respond(
+                client,
+                worker,
+                timer,
+                exchange,
+                request.expect,
+                recipient,
+                answer,
+            )
+            .await;
+        }
         None => exchange.pool.take(),
     };
     let Some(pool) = pool else { return Next::Abort };
@@ -111,29 +139,53 @@ where
             answer
         }
     };
-    respond(client, worker, timer, exchange, request.expect, recipient, failure).await
+    respond(
+        client,
+        worker,
+        timer,
+        exchange,
+        request.expect,
+        recipient,
+        failure,
+    )
+    .await
 }
 
 /// Whether the client asks for a WebSocket; each is counted once, by whether an endpoint answered (spec 11).
 fn is_websocket(exchange: &Exchange) -> bool {
-    exchange.notes.upgrade.as_deref().is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
+    exchange
+        .notes
+        .upgrade
+        .as_deref()
+        .is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Everything before the first byte goes out: checks, look-up, filters, the outgoing head. Gives the router's own answer
 /// where there is one, else leaves the route in `exchange.pool` and the head in `exchange.out`.
-fn prepare(bytes: &[u8], peer: &Peer, worker: &Worker, exchange: &mut Exchange, request: &Request) -> Option<Answer> {
+fn prepare(
+    bytes: &[u8],
+    peer: &Peer,
+    worker: &Worker,
+    exchange: &mut Exchange,
+    request: &Request,
+) -> Option<Answer> {
     if request.target.form == Form::Asterisk && exchange.head.method.of(bytes) == b"OPTIONS" {
         // Asked of the router itself (spec 4.2).
         exchange.notes.unlogged = true;
         return Some(Answer::bare(200));
     }
-    let mut view = View { head: &mut exchange.head, bytes };
+    let mut view = View {
+        head: &mut exchange.head,
+        bytes,
+    };
     if let Some(answer) = worker.filters.arrived(&view, || worker.health.is_healthy()) {
         return Some(answer);
     }
     if memchr::memchr(b';', view.text(view.head.target)).is_some() {
         // Only the log shows it: the answer's head is not ours to change (spec 4.10).
-        exchange.record.set(Text::RouterError, b"deprecated-semicolon-params");
+        exchange
+            .record
+            .set(Text::RouterError, b"deprecated-semicolon-params");
         let id = exchange.request_id;
         let vcap_request_id = String::from_utf8_lossy(id.as_bytes());
         tracing::warn!(target: "router", vcap_request_id = %vcap_request_id, "deprecated-semicolon-params");
@@ -183,7 +235,9 @@ fn prepare(bytes: &[u8], peer: &Peer, worker: &Worker, exchange: &mut Exchange, 
 
 /// Writes the head for the backend into `exchange.out`, all but the lines that name the endpoint.
 fn outgoing(bytes: &[u8], worker: &Worker, exchange: &mut Exchange, request: &Request) {
-    let Exchange { head, out, notes, .. } = exchange;
+    let Exchange {
+        head, out, notes, ..
+    } = exchange;
     let method = head.method.of(bytes);
     let bodiless = matches!(request.framing, Framing::None | Framing::Length(0));
     if bodiless {
@@ -196,11 +250,13 @@ fn outgoing(bytes: &[u8], worker: &Worker, exchange: &mut Exchange, request: &Re
         head.add("Transfer-Encoding", b"chunked");
     }
     // A backend that was asked to upgrade and did not is not asked anything else on that connection.
-    notes.close_backend = worker.policy.close_backends || closes_behind(worker, request) || notes.upgrade.is_some();
+    notes.close_backend =
+        worker.policy.close_backends || closes_behind(worker, request) || notes.upgrade.is_some();
     if notes.close_backend && notes.upgrade.is_none() {
         head.add("Connection", b"close");
     }
-    let authority_counts = request.target.form == Form::Absolute && !request.target.authority.is_empty();
+    let authority_counts =
+        request.target.form == Form::Absolute && !request.target.authority.is_empty();
     if authority_counts {
         head.remove(Name::Host);
     }
@@ -232,7 +288,14 @@ fn empty_pool(worker: &Worker, exchange: &Exchange) -> Answer {
 
 fn note_answer(exchange: &mut Exchange, answer: &Answer) {
     exchange.record.entry.status = answer.status;
-    exchange.record.set(Text::RouterError, answer.router_error.as_deref().unwrap_or_default().as_bytes());
+    exchange.record.set(
+        Text::RouterError,
+        answer
+            .router_error
+            .as_deref()
+            .unwrap_or_default()
+            .as_bytes(),
+    );
 }
 
 /// Sends an answer of our own. An unread body is skipped, so that the connection stays in step.
@@ -252,7 +315,9 @@ where
     recipient.keep_alive &= expect == Expect::Nothing || client.is_uploaded();
     note_answer(exchange, &answer);
     exchange.out.clear();
-    let length = worker.clock.with_date(|date| answer.write(&recipient, date, &mut exchange.out));
+    let length = worker
+        .clock
+        .with_date(|date| answer.write(&recipient, date, &mut exchange.out));
     exchange.record.entry.response_bytes = length as u64;
     exchange.record.entry.request_bytes = client.received;
     timer.arm(worker.policy.frontend_idle_timeout);

@@ -23,7 +23,11 @@ where
         let stream = &mut client.stream;
         let upward = poll_one_way(cx, stream, &mut backend, &mut up);
         let downward = poll_one_way(cx, &mut backend, stream, &mut down);
-        if upward.is_ready() || downward.is_ready() { Poll::Ready(()) } else { Poll::Pending }
+        if upward.is_ready() || downward.is_ready() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     })
     .await;
 }

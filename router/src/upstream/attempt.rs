@@ -42,7 +42,9 @@ pub async fn attempt<D: Downstream>(
     let target = Target::of(endpoint);
     let mut connection = match idle(worker, target, source).await {
         Some(connection) => connection,
-        None => Box::pin(dial(worker, exchange, endpoint, target, timer)).await.map_err(Failure::unsent)?,
+        None => Box::pin(dial(worker, exchange, endpoint, target, timer))
+            .await
+            .map_err(Failure::unsent)?,
     };
     timer.arm(worker.policy.endpoint_timeout);
     let mut sent = Sent::Nothing;
@@ -51,10 +53,19 @@ pub async fn attempt<D: Downstream>(
         Err(cause) => Err(cause),
     };
     match result {
-        Ok((buffer, response)) => Ok(Answer { connection, buffer, response }),
+        Ok((buffer, response)) => Ok(Answer {
+            connection,
+            buffer,
+            response,
+        }),
         Err(cause) => {
             let local_address = connection.local_address();
-            Err(Failure { cause, sent, reused: connection.reused, local_address })
+            Err(Failure {
+                cause,
+                sent,
+                reused: connection.reused,
+                local_address,
+            })
         }
     }
 }
@@ -63,7 +74,15 @@ async fn idle(worker: &Worker, target: Target, source: Source) -> Option<Connect
     if source == Source::New || worker.policy.close_backends {
         return None;
     }
-    poll_fn(|cx| Poll::Ready(worker.idle.borrow_mut().take(target, worker.clock.now(), cx))).await
+    poll_fn(|cx| {
+        Poll::Ready(
+            worker
+                .idle
+                .borrow_mut()
+                .take(target, worker.clock.now(), cx),
+        )
+    })
+    .await
 }
 
 async fn dial(
@@ -73,7 +92,10 @@ async fn dial(
     target: Target,
     timer: &Timer,
 ) -> Result<Connection, Cause> {
-    let failed = |error| Cause::Dial { address: endpoint.address().to_owned(), error };
+    let failed = |error| Cause::Dial {
+        address: endpoint.address().to_owned(),
+        error,
+    };
     timer.arm(worker.policy.dial_timeout);
     let began = Instant::now();
     let attempts = &mut exchange.record.entry.attempts;
@@ -83,14 +105,21 @@ async fn dial(
         (_, None) => {
             let found = within(timer, tokio::net::lookup_host(endpoint.address())).await;
             let found = found.ok_or_else(|| failed(DialError::Timeout))?;
-            let found = found.map_err(|error| failed(DialError::Lookup(error)))?.collect();
+            let found = found
+                .map_err(|error| failed(DialError::Lookup(error)))?
+                .collect();
             attempts.dns_ns = Some(nanoseconds(began.elapsed()));
             found
         }
     };
     let mut error = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in addresses {
-        match within(timer, Connection::open(target, address, worker.policy.keep_alive_probes)).await {
+        match within(
+            timer,
+            Connection::open(target, address, worker.policy.keep_alive_probes),
+        )
+        .await
+        {
             Some(Ok(connection)) => {
                 attempts.dial_ns = Some(nanoseconds(began.elapsed()));
                 return Ok(connection);
@@ -132,7 +161,9 @@ async fn send<D: Downstream>(
                 stream.poll_write_vectored(cx, &[IoSlice::new(&head[at..]), IoSlice::new(body)])
             };
             let count = match written {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(Cause::Io(io::ErrorKind::WriteZero.into()))),
+                Poll::Ready(Ok(0)) => {
+                    return Poll::Ready(Err(Cause::Io(io::ErrorKind::WriteZero.into())));
+                }
                 Poll::Ready(Ok(count)) => count,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Cause::Io(error))),
                 Poll::Pending if timer.has_expired(cx) => return Poll::Ready(Err(Cause::Timeout)),
@@ -140,7 +171,11 @@ async fn send<D: Downstream>(
             };
             let of_head = count.min(head.len() - at);
             at += of_head;
-            *sent = if at == head.len() { Sent::Head } else { Sent::PartOfHead };
+            *sent = if at == head.len() {
+                Sent::Head
+            } else {
+                Sent::PartOfHead
+            };
             down.sent(count - of_head);
         }
         Poll::Ready(Ok(()))
@@ -171,9 +206,14 @@ async fn answer<D: Downstream>(
         loop {
             if progress.worth_parsing(buffer_now.unread()) {
                 match response::parse(buffer_now.unread(), &mut exchange.reply, to_head, limits) {
-                    Parsed::Complete(response) if (100..200).contains(&exchange.reply.status) && exchange.reply.status != 101 => {
+                    Parsed::Complete(response)
+                        if (100..200).contains(&exchange.reply.status)
+                            && exchange.reply.status != 101 =>
+                    {
                         interim(exchange, &buffer_now);
-                        down.interim(&exchange.reply.added, timer).await.map_err(|_| Cause::ClientGone)?;
+                        down.interim(&exchange.reply.added, timer)
+                            .await
+                            .map_err(|_| Cause::ClientGone)?;
                         buffer_now.consume(response.head_length);
                         progress = Progress::default();
                         buffer = Some(buffer_now);
@@ -203,9 +243,15 @@ async fn fill<D: Downstream>(
     poll_fn(|cx| {
         if *uploading {
             match down.poll_upload(cx, connection) {
-                Poll::Ready(Ok(())) | Poll::Ready(Err(UploadError::Backend(_))) => *uploading = false,
-                Poll::Ready(Err(UploadError::Client)) => return Poll::Ready(Err(Cause::ClientGone)),
-                Poll::Ready(Err(UploadError::Malformed(malformed))) => return Poll::Ready(Err(Cause::ClientBody(malformed))),
+                Poll::Ready(Ok(())) | Poll::Ready(Err(UploadError::Backend(_))) => {
+                    *uploading = false
+                }
+                Poll::Ready(Err(UploadError::Client)) => {
+                    return Poll::Ready(Err(Cause::ClientGone));
+                }
+                Poll::Ready(Err(UploadError::Malformed(malformed))) => {
+                    return Poll::Ready(Err(Cause::ClientBody(malformed)));
+                }
                 Poll::Pending => {}
             }
         }

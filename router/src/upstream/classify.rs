@@ -82,7 +82,12 @@ pub enum Fault {
 impl Failure {
     /// A failure before anything was sent.
     pub fn unsent(cause: Cause) -> Failure {
-        Failure { cause, sent: Sent::Nothing, reused: false, local_address: None }
+        Failure {
+            cause,
+            sent: Sent::Nothing,
+            reused: false,
+            local_address: None,
+        }
     }
 
     /// Whose fault it was.
@@ -119,19 +124,35 @@ impl Failure {
 }
 
 fn is_reset(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted)
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionAborted
+    )
 }
 
 /// The low-level text that operators know from `X-Cf-RouterError`.
 impl fmt::Display for Cause {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Cause::Dial { address, error: DialError::Timeout } => write!(out, "dial tcp {address}: i/o timeout"),
-            Cause::Dial { address, error: DialError::Lookup(_) } => {
-                let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
+            Cause::Dial {
+                address,
+                error: DialError::Timeout,
+            } => write!(out, "dial tcp {address}: i/o timeout"),
+            Cause::Dial {
+                address,
+                error: DialError::Lookup(_),
+            } => {
+                let host = address
+                    .rsplit_once(':')
+                    .map_or(address.as_str(), |(host, _)| host);
                 write!(out, "dial tcp: lookup {host}: no such host")
             }
-            Cause::Dial { address, error: DialError::Io(error) } => write!(out, "dial tcp {address}: connect: {}", reason(error)),
+            Cause::Dial {
+                address,
+                error: DialError::Io(error),
+            } => write!(out, "dial tcp {address}: connect: {}", reason(error)),
             Cause::Eof => out.write_str("EOF"),
             Cause::Io(error) => out.write_str(&reason(error)),
             Cause::Unusable(unusable) => unusable.fmt(out),

@@ -24,14 +24,24 @@ pub struct Connection {
 impl Connection {
     /// Connects to `address`, which `target` stands for. `keep_alive` is the interval of TCP keep-alive probes; zero sends
     /// none.
-    pub async fn open(target: Target, address: SocketAddr, keep_alive: Duration) -> io::Result<Connection> {
+    pub async fn open(
+        target: Target,
+        address: SocketAddr,
+        keep_alive: Duration,
+    ) -> io::Result<Connection> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         if !keep_alive.is_zero() {
-            let probes = socket2::TcpKeepalive::new().with_time(keep_alive).with_interval(keep_alive);
+            let probes = socket2::TcpKeepalive::new()
+                .with_time(keep_alive)
+                .with_interval(keep_alive);
             socket2::SockRef::from(&stream).set_tcp_keepalive(&probes)?;
         }
-        Ok(Connection { stream, target, reused: false })
+        Ok(Connection {
+            stream,
+            target,
+            reused: false,
+        })
     }
 
     /// Our own address on this connection.
@@ -46,22 +56,36 @@ impl Connection {
             return false;
         }
         let mut byte = [0; 1];
-        Pin::new(&mut self.stream).poll_read(cx, &mut ReadBuf::new(&mut byte)).is_ready()
+        Pin::new(&mut self.stream)
+            .poll_read(cx, &mut ReadBuf::new(&mut byte))
+            .is_ready()
     }
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 

@@ -40,18 +40,21 @@ pub async fn forward<D: Downstream>(
     // The clock was read when the route had been found.
     let mut began = exchange.times.proxied.unwrap_or_else(Instant::now);
     loop {
-        let picked = match selection.next(pool, &policy.rules, worker.clock.now(), || worker.random()) {
-            Ok(picked) => picked,
-            Err(none) => {
-                return match (last, none) {
-                    // What went wrong before says more than that nothing is left.
-                    (Some(failure), _) => Outcome::Failed(failure),
-                    (None, NoEndpoint::Overloaded) => Outcome::Overloaded,
-                    (None, NoEndpoint::Empty) => Outcome::Empty,
-                    (None, NoEndpoint::AllTried) => Outcome::Failed(Failure::unsent(Cause::NoEndpoint)),
-                };
-            }
-        };
+        let picked =
+            match selection.next(pool, &policy.rules, worker.clock.now(), || worker.random()) {
+                Ok(picked) => picked,
+                Err(none) => {
+                    return match (last, none) {
+                        // What went wrong before says more than that nothing is left.
+                        (Some(failure), _) => Outcome::Failed(failure),
+                        (None, NoEndpoint::Overloaded) => Outcome::Overloaded,
+                        (None, NoEndpoint::Empty) => Outcome::Empty,
+                        (None, NoEndpoint::AllTried) => {
+                            Outcome::Failed(Failure::unsent(Cause::NoEndpoint))
+                        }
+                    };
+                }
+            };
         let endpoint = picked.endpoint;
         // Counted until the head of the answer is there (spec 3.4).
         let in_flight = picked.in_flight;
@@ -59,16 +62,25 @@ pub async fn forward<D: Downstream>(
         exchange.endpoint = Some(Arc::clone(&endpoint));
         let mut source = Source::Any;
         let failure = loop {
-            worker.counters.request(endpoint.tag("component").unwrap_or_default());
+            worker
+                .counters
+                .request(endpoint.tag("component").unwrap_or_default());
             match attempt(worker, exchange, &endpoint, down, timer, source).await {
                 Ok(answer) => {
                     if policy.times_attempts {
-                        exchange.record.entry.attempts.backend_ns = Some(nanoseconds(began.elapsed()));
+                        exchange.record.entry.attempts.backend_ns =
+                            Some(nanoseconds(began.elapsed()));
                     }
                     return Outcome::Answered(answer);
                 }
                 Err(failure) => {
-                    match decide(&failure, replay, number, policy.max_attempts, source == Source::New) {
+                    match decide(
+                        &failure,
+                        replay,
+                        number,
+                        policy.max_attempts,
+                        source == Source::New,
+                    ) {
                         Next::SameEndpoint => source = Source::New,
                         next => break (failure, next),
                     }
@@ -118,7 +130,10 @@ fn note(
 ) {
     let attempts = &mut exchange.record.entry.attempts;
     attempts.failed += 1;
-    attempts.failed_time_ns = exchange.times.received.map(|received| nanoseconds(received.elapsed()));
+    attempts.failed_time_ns = exchange
+        .times
+        .received
+        .map(|received| nanoseconds(received.elapsed()));
     (attempts.dns_ns, attempts.dial_ns, attempts.tls_ns) = (None, None, None);
     if failure.fault() == Fault::Client {
         return;

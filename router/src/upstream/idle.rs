@@ -60,11 +60,19 @@ struct Resting {
 impl Idle {
     /// Keeps at most `per_endpoint` connections for each endpoint; 0 keeps none.
     pub fn new(per_endpoint: usize) -> Idle {
-        Idle { stacks: HashMap::default(), per_endpoint }
+        Idle {
+            stacks: HashMap::default(),
+            per_endpoint,
+        }
     }
 
     /// The most recently used connection to `target` that is surely alive.
-    pub fn take(&mut self, target: Target, now: Millis, cx: &mut Context<'_>) -> Option<Connection> {
+    pub fn take(
+        &mut self,
+        target: Target,
+        now: Millis,
+        cx: &mut Context<'_>,
+    ) -> Option<Connection> {
         let stack = self.stacks.get_mut(&target)?;
         while let Some(mut resting) = stack.resting.pop() {
             let age = now.saturating_sub(resting.since);
@@ -86,14 +94,20 @@ impl Idle {
         if endpoint.is_gone() {
             return;
         }
-        let stack = self.stacks.entry(connection.target).or_insert_with(|| Stack {
-            endpoint: Arc::clone(endpoint),
-            resting: Vec::new(),
-            closes_at: None,
-        });
+        let stack = self
+            .stacks
+            .entry(connection.target)
+            .or_insert_with(|| Stack {
+                endpoint: Arc::clone(endpoint),
+                resting: Vec::new(),
+                closes_at: None,
+            });
         if stack.resting.len() < self.per_endpoint {
             connection.reused = true;
-            stack.resting.push(Resting { connection, since: now });
+            stack.resting.push(Resting {
+                connection,
+                since: now,
+            });
         }
     }
 
@@ -101,7 +115,11 @@ impl Idle {
     pub fn sweep(&mut self, now: Millis) {
         let mut cx = Context::from_waker(Waker::noop());
         self.stacks.retain(|_, stack| {
-            let Stack { endpoint, resting, closes_at } = stack;
+            let Stack {
+                endpoint,
+                resting,
+                closes_at,
+            } = stack;
             let trusted = trusted_age(*closes_at);
             resting.retain_mut(|resting| {
                 let age = now.saturating_sub(resting.since);
@@ -141,5 +159,9 @@ impl Stack {
 /// A tenth below the observed age, since the sweep sees a close up to a second late and the request is on its way for a
 /// while.
 fn trusted_age(closes_at: Option<Millis>) -> Millis {
-    closes_at.map_or(IDLE_LIMIT, |age| (age - age / 10).saturating_sub(1_000).max(250)).min(IDLE_LIMIT)
+    closes_at
+        .map_or(IDLE_LIMIT, |age| {
+            (age - age / 10).saturating_sub(1_000).max(250)
+        })
+        .min(IDLE_LIMIT)
 }

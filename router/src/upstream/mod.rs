@@ -57,7 +57,11 @@ pub trait Downstream {
     fn sent(&mut self, count: usize);
 
     /// Moves the body on; ready when all of it was sent.
-    fn poll_upload(&mut self, cx: &mut Context<'_>, backend: &mut Connection) -> Poll<Result<(), UploadError>>;
+    fn poll_upload(
+        &mut self,
+        cx: &mut Context<'_>,
+        backend: &mut Connection,
+    ) -> Poll<Result<(), UploadError>>;
 
     /// Ready when the client has left. Called only once the body was sent.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;

@@ -27,12 +27,22 @@ pub enum Next {
 pub fn replay(request: &View<'_>, has_body: bool) -> Replay {
     let idempotent = matches!(request.method(), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE")
         || request.head.find(Name::IdempotencyKey).is_some();
-    if idempotent && !has_body { Replay::Harmless } else { Replay::OnlyUnsent }
+    if idempotent && !has_body {
+        Replay::Harmless
+    } else {
+        Replay::OnlyUnsent
+    }
 }
 
 /// Decides after attempt number `attempt` (from 1) of at most `max_attempts`. `replayed` says that the request was already
 /// repeated on the same endpoint.
-pub fn decide(failure: &Failure, replay: Replay, attempt: u32, max_attempts: u32, replayed: bool) -> Next {
+pub fn decide(
+    failure: &Failure,
+    replay: Replay,
+    attempt: u32,
+    max_attempts: u32,
+    replayed: bool,
+) -> Next {
     if failure.fault() != Fault::Backend {
         return Next::GiveUp;
     }
@@ -47,7 +57,11 @@ pub fn decide(failure: &Failure, replay: Replay, attempt: u32, max_attempts: u32
         Cause::Eof => replay == Replay::Harmless,
         _ => false,
     };
-    if allowed && attempt < max_attempts { Next::OtherEndpoint } else { Next::GiveUp }
+    if allowed && attempt < max_attempts {
+        Next::OtherEndpoint
+    } else {
+        Next::GiveUp
+    }
 }
 
 #[cfg(test)]
@@ -58,40 +72,82 @@ mod tests {
     use crate::upstream::classify::DialError;
 
     fn failure(cause: Cause, sent: Sent, reused: bool) -> Failure {
-        Failure { cause, sent, reused, local_address: None }
+        Failure {
+            cause,
+            sent,
+            reused,
+            local_address: None,
+        }
     }
 
     fn refused() -> Failure {
         let error = DialError::Io(io::ErrorKind::ConnectionRefused.into());
-        Failure::unsent(Cause::Dial { address: "h:1".into(), error })
+        Failure::unsent(Cause::Dial {
+            address: "h:1".into(),
+            error,
+        })
     }
 
     #[test]
     fn what_was_not_sent_goes_to_another_endpoint_whatever_the_method() {
-        assert_eq!(decide(&refused(), Replay::OnlyUnsent, 1, 3, false), Next::OtherEndpoint);
-        assert_eq!(decide(&refused(), Replay::OnlyUnsent, 3, 3, false), Next::GiveUp);
+        assert_eq!(
+            decide(&refused(), Replay::OnlyUnsent, 1, 3, false),
+            Next::OtherEndpoint
+        );
+        assert_eq!(
+            decide(&refused(), Replay::OnlyUnsent, 3, 3, false),
+            Next::GiveUp
+        );
     }
 
     #[test]
     fn what_the_backend_may_have_read_is_repeated_only_when_harmless() {
         let eof = failure(Cause::Eof, Sent::Head, false);
-        assert_eq!(decide(&eof, Replay::Harmless, 1, 3, false), Next::OtherEndpoint);
+        assert_eq!(
+            decide(&eof, Replay::Harmless, 1, 3, false),
+            Next::OtherEndpoint
+        );
         assert_eq!(decide(&eof, Replay::OnlyUnsent, 1, 3, false), Next::GiveUp);
-        let reset = failure(Cause::Io(io::ErrorKind::ConnectionReset.into()), Sent::Head, false);
+        let reset = failure(
+            Cause::Io(io::ErrorKind::ConnectionReset.into()),
+            Sent::Head,
+            false,
+        );
         assert_eq!(decide(&reset, Replay::Harmless, 1, 3, false), Next::GiveUp);
     }
 
     #[test]
     fn a_dead_idle_connection_is_replaced_once_without_counting() {
         let eof = failure(Cause::Eof, Sent::Head, true);
-        assert_eq!(decide(&eof, Replay::Harmless, 1, 1, false), Next::SameEndpoint);
+        assert_eq!(
+            decide(&eof, Replay::Harmless, 1, 1, false),
+            Next::SameEndpoint
+        );
         assert_eq!(decide(&eof, Replay::Harmless, 1, 1, true), Next::GiveUp);
         assert_eq!(decide(&eof, Replay::OnlyUnsent, 1, 3, false), Next::GiveUp);
     }
 
     #[test]
     fn a_client_that_left_or_erred_ends_the_request() {
-        assert_eq!(decide(&failure(Cause::ClientGone, Sent::Nothing, false), Replay::Harmless, 1, 3, false), Next::GiveUp);
-        assert_eq!(decide(&failure(Cause::Timeout, Sent::Head, false), Replay::Harmless, 1, 3, false), Next::GiveUp);
+        assert_eq!(
+            decide(
+                &failure(Cause::ClientGone, Sent::Nothing, false),
+                Replay::Harmless,
+                1,
+                3,
+                false
+            ),
+            Next::GiveUp
+        );
+        assert_eq!(
+            decide(
+                &failure(Cause::Timeout, Sent::Head, false),
+                Replay::Harmless,
+                1,
+                3,
+                false
+            ),
+            Next::GiveUp
+        );
     }
 }

@@ -49,7 +49,11 @@ impl Buffer {
             Size::Small => SMALL,
             Size::Large => LARGE,
         };
-        Buffer { memory: memory.unwrap_or_else(|| vec![0; length].into_boxed_slice()), start: 0, end: 0 }
+        Buffer {
+            memory: memory.unwrap_or_else(|| vec![0; length].into_boxed_slice()),
+            start: 0,
+            end: 0,
+        }
     }
 
     /// The unread bytes.
@@ -96,7 +100,11 @@ impl Buffer {
     }
 
     /// Reads once behind the unread bytes; 0 means that the peer has ended its side.
-    pub fn poll_fill<S: AsyncRead + Unpin>(&mut self, cx: &mut Context<'_>, stream: &mut S) -> Poll<io::Result<usize>> {
+    pub fn poll_fill<S: AsyncRead + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut S,
+    ) -> Poll<io::Result<usize>> {
         let mut room = ReadBuf::new(&mut self.memory[self.end..]);
         ready!(Pin::new(stream).poll_read(cx, &mut room))?;
         let count = room.filled().len();
@@ -106,7 +114,11 @@ impl Buffer {
 
     /// Waits until `stream` has bytes and reads them into a buffer that is taken only then. An empty buffer means that
     /// the peer has ended its side.
-    pub fn poll_read<S: AsyncRead + Unpin>(cx: &mut Context<'_>, stream: &mut S, size: Size) -> Poll<io::Result<Buffer>> {
+    pub fn poll_read<S: AsyncRead + Unpin>(
+        cx: &mut Context<'_>,
+        stream: &mut S,
+        size: Size,
+    ) -> Poll<io::Result<Buffer>> {
         let mut buffer = Buffer::take(size);
         ready!(buffer.poll_fill(cx, stream))?;
         Poll::Ready(Ok(buffer))

@@ -21,7 +21,13 @@ impl Clock {
     /// A clock that counts from `started`, which all workers and the control plane share.
     pub fn new(started: Instant) -> Clock {
         let wall = Cell::new((started, 0));
-        let clock = Clock { started, wall, now: Cell::new(0), second: Cell::new(0), date: RefCell::default() };
+        let clock = Clock {
+            started,
+            wall,
+            now: Cell::new(0),
+            second: Cell::new(0),
+            date: RefCell::default(),
+        };
         clock.advance(Instant::now());
         clock
     }
@@ -51,7 +57,8 @@ impl Clock {
     /// Moves the clock; called by the worker once a tick.
     pub fn advance(&self, now: Instant) {
         let since = now.saturating_duration_since(self.started);
-        self.now.set(u64::try_from(since.as_millis()).unwrap_or(Millis::MAX));
+        self.now
+            .set(u64::try_from(since.as_millis()).unwrap_or(Millis::MAX));
         let wall = SystemTime::now();
         let unix = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.wall.set((now, nanoseconds(unix)));

@@ -51,27 +51,61 @@ pub fn handovers(workers: usize) -> Vec<(Handover, Inbox)> {
     let (peers, inboxes): (Vec<_>, Vec<_>) = (0..workers)
         .map(|_| {
             let (inbox, receiver) = unbounded_channel();
-            (Peer { open: AtomicUsize::new(0), inbox }, receiver)
+            (
+                Peer {
+                    open: AtomicUsize::new(0),
+                    inbox,
+                },
+                receiver,
+            )
         })
         .unzip();
     let all: Arc<[Peer]> = peers.into();
-    inboxes.into_iter().enumerate().map(|(me, inbox)| (Handover { me, all: Arc::clone(&all) }, inbox)).collect()
+    inboxes
+        .into_iter()
+        .enumerate()
+        .map(|(me, inbox)| {
+            (
+                Handover {
+                    me,
+                    all: Arc::clone(&all),
+                },
+                inbox,
+            )
+        })
+        .collect()
 }
 
 impl Handover {
     /// The worker that should get the next connection, when that is not us.
     pub fn is_over_share(&self) -> Option<usize> {
         let mine = self.all[self.me].open.load(Ordering::Relaxed);
-        let loads = self.all.iter().map(|peer| peer.open.load(Ordering::Relaxed));
+        let loads = self
+            .all
+            .iter()
+            .map(|peer| peer.open.load(Ordering::Relaxed));
         let (least, load) = loads.enumerate().min_by_key(|(_, load)| *load)?;
         (least != self.me && mine > load + SLACK.max(load / 4)).then_some(least)
     }
 
     /// Passes a socket to `other`; gives it back when that worker has ended.
-    pub fn pass(&self, other: usize, stream: std::net::TcpStream, peer: SocketAddr) -> Option<std::net::TcpStream> {
+    pub fn pass(
+        &self,
+        other: usize,
+        stream: std::net::TcpStream,
+        peer: SocketAddr,
+    ) -> Option<std::net::TcpStream> {
         // Counted here and not when it arrives: the next decision may come before that.
-        let accepted = Accepted { stream, peer, share: self.share_of(other) };
-        self.all[other].inbox.send(accepted).err().map(|returned| returned.0.stream)
+        let accepted = Accepted {
+            stream,
+            peer,
+            share: self.share_of(other),
+        };
+        self.all[other]
+            .inbox
+            .send(accepted)
+            .err()
+            .map(|returned| returned.0.stream)
     }
 
     /// Counts a connection of ours. To be called as soon as it is accepted: many may come before the first is served.
@@ -81,18 +115,28 @@ impl Handover {
 
     fn share_of(&self, worker: usize) -> Share {
         self.all[worker].open.fetch_add(1, Ordering::Relaxed);
-        Share { handover: Handover { me: worker, all: Arc::clone(&self.all) } }
+        Share {
+            handover: Handover {
+                me: worker,
+                all: Arc::clone(&self.all),
+            },
+        }
     }
 
     /// Connections open on all workers.
     pub fn open(&self) -> usize {
-        self.all.iter().map(|peer| peer.open.load(Ordering::Relaxed)).sum()
+        self.all
+            .iter()
+            .map(|peer| peer.open.load(Ordering::Relaxed))
+            .sum()
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.handover.all[self.handover.me].open.fetch_sub(1, Ordering::Relaxed);
+        self.handover.all[self.handover.me]
+            .open
+            .fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -118,7 +162,11 @@ mod tests {
         assert_eq!(me.is_over_share(), Some(1));
         let (stream, peer) = accepted();
         assert!(me.pass(1, stream, peer).is_none());
-        assert_eq!(me.is_over_share(), None, "what was passed on counts before it has arrived");
+        assert_eq!(
+            me.is_over_share(),
+            None,
+            "what was passed on counts before it has arrived"
+        );
         let passed = inbox.try_recv().unwrap();
         let _other = other.share();
         drop((shares, over));

@@ -180,7 +180,8 @@ impl Worker {
         if !exchange.notes.unlogged {
             exchange.finish();
             self.log.borrow_mut().push(&exchange.record);
-            self.counters.gorouter_time(exchange.record.entry.gorouter_time_ns);
+            self.counters
+                .gorouter_time(exchange.record.entry.gorouter_time_ns);
         }
         self.take_back(exchange);
     }

@@ -32,26 +32,38 @@ pub fn spawn(
     inbox: Inbox,
     phase: watch::Receiver<Phase>,
 ) -> io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default());
-        match runtime {
-            Ok(runtime) => {
-                runtime.block_on(run(parts, listeners, inbox, phase));
-                // Not waited for: a name look-up may still be under way.
-                runtime.shutdown_background();
+    std::thread::Builder::new()
+        .name(format!("worker-{number}"))
+        .spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build_local(Default::default());
+            match runtime {
+                Ok(runtime) => {
+                    runtime.block_on(run(parts, listeners, inbox, phase));
+                    // Not waited for: a name look-up may still be under way.
+                    runtime.shutdown_background();
+                }
+                Err(error) => tracing::error!(target: "router", %error, "worker-failed"),
             }
-            Err(error) => tracing::error!(target: "router", %error, "worker-failed"),
-        }
-    })
+        })
 }
 
-async fn run(parts: Parts, listeners: Vec<TcpListener>, inbox: Inbox, mut phase: watch::Receiver<Phase>) {
+async fn run(
+    parts: Parts,
+    listeners: Vec<TcpListener>,
+    inbox: Inbox,
+    mut phase: watch::Receiver<Phase>,
+) {
     let worker = Worker::new(parts);
     tokio::task::spawn_local(Rc::clone(&worker).tick());
     let mut accepting = Vec::new();
     for listener in listeners {
         match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => accepting.push(tokio::task::spawn_local(accept(listener, Rc::clone(&worker)))),
+            Ok(listener) => accepting.push(tokio::task::spawn_local(accept(
+                listener,
+                Rc::clone(&worker),
+            ))),
             Err(error) => tracing::error!(target: "router", %error, "worker-failed"),
         }
     }

@@ -53,19 +53,36 @@ impl Wheel {
     /// A wheel that begins now.
     pub fn new() -> Rc<Wheel> {
         let slots = (0..SLOTS).map(|_| Vec::new()).collect();
-        let filed = Filed { slots, entries: Slab::new(), due: Vec::new() };
-        Rc::new(Wheel { started: Instant::now(), now: Cell::new(0), filed: RefCell::new(filed) })
+        let filed = Filed {
+            slots,
+            entries: Slab::new(),
+            due: Vec::new(),
+        };
+        Rc::new(Wheel {
+            started: Instant::now(),
+            now: Cell::new(0),
+            filed: RefCell::new(filed),
+        })
     }
 
     /// A timer without a deadline.
     pub fn timer(self: &Rc<Self>) -> Timer {
-        let key = self.filed.borrow_mut().entries.insert(Entry { deadline: NEVER, filed: NEVER, waker: None });
-        Timer { wheel: Rc::clone(self), key, deadline: Cell::new(NEVER) }
+        let key = self.filed.borrow_mut().entries.insert(Entry {
+            deadline: NEVER,
+            filed: NEVER,
+            waker: None,
+        });
+        Timer {
+            wheel: Rc::clone(self),
+            key,
+            deadline: Cell::new(NEVER),
+        }
     }
 
     /// Moves the wheel to `now` and wakes what is due. Called once a tick by the worker.
     pub fn advance(&self, now: Instant) {
-        let target = (now.saturating_duration_since(self.started).as_millis() / TICK.as_millis()) as u64;
+        let target =
+            (now.saturating_duration_since(self.started).as_millis() / TICK.as_millis()) as u64;
         while self.now.get() < target {
             let tick = self.now.get() + 1;
             self.now.set(tick);
@@ -80,7 +97,13 @@ impl Wheel {
             let mut due = std::mem::take(&mut filed.due);
             std::mem::swap(&mut due, &mut filed.slots[(tick % SLOTS) as usize]);
             for key in due.drain(..) {
-                let Some(entry) = filed.entries.get_mut(key).filter(|entry| entry.filed == tick) else { continue };
+                let Some(entry) = filed
+                    .entries
+                    .get_mut(key)
+                    .filter(|entry| entry.filed == tick)
+                else {
+                    continue;
+                };
                 if entry.deadline <= tick {
                     entry.filed = NEVER;
                     woken.extend(entry.waker.take());
@@ -98,7 +121,13 @@ impl Wheel {
 
     /// Wakes every task that waits with a timer, so that it looks at the worker's state again (the drain began).
     pub fn wake_all(&self) {
-        let woken: Vec<_> = self.filed.borrow_mut().entries.iter_mut().filter_map(|(_, entry)| entry.waker.take()).collect();
+        let woken: Vec<_> = self
+            .filed
+            .borrow_mut()
+            .entries
+            .iter_mut()
+            .filter_map(|(_, entry)| entry.waker.take())
+            .collect();
         woken.into_iter().for_each(Waker::wake);
     }
 }
@@ -109,7 +138,10 @@ impl Timer {
         if after.is_zero() {
             return self.disarm();
         }
-        let ticks = after.as_millis().div_ceil(TICK.as_millis()).min(u128::from(u32::MAX)) as u64;
+        let ticks = after
+            .as_millis()
+            .div_ceil(TICK.as_millis())
+            .min(u128::from(u32::MAX)) as u64;
         // The tick that is running has begun some time ago: one more keeps the deadline from coming early.
         let deadline = self.wheel.now.get() + ticks + 1;
         self.deadline.set(deadline);

@@ -76,7 +76,10 @@ proptest! {
 #[test]
 fn lengths_are_counted_and_what_follows_stays() {
     let whole = relay(Framing::Length(5), b"helloGET", &[2], Form::AsIs);
-    assert_eq!((whole.output.as_slice(), whole.consumed, whole.end), (&b"hello"[..], 5, Ok(true)));
+    assert_eq!(
+        (whole.output.as_slice(), whole.consumed, whole.end),
+        (&b"hello"[..], 5, Ok(true))
+    );
     let cut = relay(Framing::Length(5), b"hell", &[3], Form::AsIs);
     assert_eq!((cut.content, cut.end), (4, Ok(false)));
     assert_eq!(relay(Framing::None, b"GET", &[], Form::AsIs).consumed, 0);

@@ -8,12 +8,21 @@ use proptest::sample::select;
 /// a test with a name.
 pub fn cases(count: u32) -> ProptestConfig {
     let config = ProptestConfig::default();
-    ProptestConfig { cases: config.cases.max(count), failure_persistence: None, ..config }
+    ProptestConfig {
+        cases: config.cases.max(count),
+        failure_persistence: None,
+        ..config
+    }
 }
 
 /// Sizes of the pieces in which bytes come.
 pub fn sizes() -> impl Strategy<Value = Vec<usize>> {
-    prop_oneof![vec(1_usize..4, 1..12), vec(1_usize..60, 1..12), Just(vec![1]), Just(vec![usize::MAX])]
+    prop_oneof![
+        vec(1_usize..4, 1..12),
+        vec(1_usize..60, 1..12),
+        Just(vec![1]),
+        Just(vec![usize::MAX])
+    ]
 }
 
 /// A name that no rule of the router looks at.
@@ -57,7 +66,11 @@ impl FieldLine {
 
 /// Any field line that the router has no rule for.
 pub fn field_line() -> impl Strategy<Value = FieldLine> {
-    (name(), value(), (blank(), blank())).prop_map(|(name, value, around)| FieldLine { name, value, around })
+    (name(), value(), (blank(), blank())).prop_map(|(name, value, around)| FieldLine {
+        name,
+        value,
+        around,
+    })
 }
 
 /// A chunked body and what is in it.
@@ -82,7 +95,11 @@ pub fn chunked_body() -> impl Strategy<Value = ChunkedBody> {
     let chunk = (data, size_style(), extension());
     let last = (select(vec!["0", "00", "000000000000000"]), extension());
     (vec(chunk, 0..6), last, vec(field_line(), 0..4)).prop_map(|(chunks, last, fields)| {
-        let mut body = ChunkedBody { bytes: Vec::new(), content: Vec::new(), trailers: Vec::new() };
+        let mut body = ChunkedBody {
+            bytes: Vec::new(),
+            content: Vec::new(),
+            trailers: Vec::new(),
+        };
         for (data, style, extension) in chunks {
             body.bytes.extend_from_slice(style(data.len()).as_bytes());
             body.bytes.extend_from_slice(&extension);
@@ -94,7 +111,9 @@ pub fn chunked_body() -> impl Strategy<Value = ChunkedBody> {
         body.bytes.extend_from_slice(last.0.as_bytes());
         body.bytes.extend_from_slice(&last.1);
         body.bytes.extend_from_slice(b"\r\n");
-        fields.iter().for_each(|field| field.write(&mut body.trailers));
+        fields
+            .iter()
+            .for_each(|field| field.write(&mut body.trailers));
         body.bytes.extend_from_slice(&body.trailers);
         body.bytes.extend_from_slice(b"\r\n");
         body
@@ -103,7 +122,12 @@ pub fn chunked_body() -> impl Strategy<Value = ChunkedBody> {
 
 fn size_style() -> impl Strategy<Value = fn(usize) -> String> {
     let lower: fn(usize) -> String = |size| format!("{size:x}");
-    select(vec![lower, |size| format!("{size:X}"), |size| format!("{size:03x}"), |size| format!("{size:015X}")])
+    select(vec![
+        lower,
+        |size| format!("{size:X}"),
+        |size| format!("{size:03x}"),
+        |size| format!("{size:015X}"),
+    ])
 }
 
 fn extension() -> impl Strategy<Value = Vec<u8>> {

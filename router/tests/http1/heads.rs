@@ -31,34 +31,72 @@ fn valid_head() -> impl Strategy<Value = Valid> {
         1 => "[a-z][a-z0-9+.-]{0,5}://[a-z0-9.-]{1,12}(:[0-9]{0,5})?(/[!-$&-~]{0,8})?",
         1 => Just("*".to_owned()),
     ];
-    let framing = prop_oneof![Just(Framing::None), (0..u64::MAX / 2 + 1).prop_map(Framing::Length), Just(Framing::Chunked)];
+    let framing = prop_oneof![
+        Just(Framing::None),
+        (0..u64::MAX / 2 + 1).prop_map(Framing::Length),
+        Just(Framing::Chunked)
+    ];
     let version = prop_oneof![4 => Just(Version::Http11), 1 => Just(Version::Http10)];
     let count = prop_oneof![8 => 0..8_usize, 1 => 60..70_usize];
     let fields = count.prop_flat_map(|count| vec(field_line(), count));
-    (method, target, version, fields, framing, (blank(), blank()), any::<usize>()).prop_map(
-        |(method, target, version, mut fields, framing, around, place)| {
-            let framing = if version == Version::Http10 && framing == Framing::Chunked { Framing::None } else { framing };
-            let mut put = |name: &str, value: &str| {
-                let at = place % (fields.len() + 1);
-                fields.insert(at, FieldLine { name: name.into(), value: value.into(), around });
-            };
-            put("hOST", "a.test:80");
-            match framing {
-                Framing::Length(length) => put("content-Length", &length.to_string()),
-                Framing::Chunked => put("Transfer-encoding", "Chunked"),
-                _ => {}
-            }
-            let mut bytes = format!("{method} {target} HTTP/1.{}\r\n", (version == Version::Http11) as u8).into_bytes();
-            fields.iter().for_each(|field| field.write(&mut bytes));
-            bytes.extend_from_slice(b"\r\n");
-            Valid { method, target, version, fields, framing, bytes }
-        },
+    (
+        method,
+        target,
+        version,
+        fields,
+        framing,
+        (blank(), blank()),
+        any::<usize>(),
     )
+        .prop_map(
+            |(method, target, version, mut fields, framing, around, place)| {
+                let framing = if version == Version::Http10 && framing == Framing::Chunked {
+                    Framing::None
+                } else {
+                    framing
+                };
+                let mut put = |name: &str, value: &str| {
+                    let at = place % (fields.len() + 1);
+                    fields.insert(
+                        at,
+                        FieldLine {
+                            name: name.into(),
+                            value: value.into(),
+                            around,
+                        },
+                    );
+                };
+                put("hOST", "a.test:80");
+                match framing {
+                    Framing::Length(length) => put("content-Length", &length.to_string()),
+                    Framing::Chunked => put("Transfer-encoding", "Chunked"),
+                    _ => {}
+                }
+                let mut bytes = format!(
+                    "{method} {target} HTTP/1.{}\r\n",
+                    (version == Version::Http11) as u8
+                )
+                .into_bytes();
+                fields.iter().for_each(|field| field.write(&mut bytes));
+                bytes.extend_from_slice(b"\r\n");
+                Valid {
+                    method,
+                    target,
+                    version,
+                    fields,
+                    framing,
+                    bytes,
+                }
+            },
+        )
 }
 
 fn pairs(bytes: &[u8], head: &Head) -> Vec<(String, Vec<u8>)> {
     let text = |name: &[u8]| String::from_utf8(name.to_vec()).unwrap();
-    lines(bytes, head).into_iter().map(|line| (text(line.name), line.value.to_vec())).collect()
+    lines(bytes, head)
+        .into_iter()
+        .map(|line| (text(line.name), line.value.to_vec()))
+        .collect()
 }
 
 /// Reads a head that comes in pieces, as a connection does.
@@ -66,7 +104,9 @@ fn in_pieces(bytes: &[u8], head_length: usize, sizes: &[usize], head: &mut Head)
     let mut progress = Progress::default();
     let (mut length, mut sizes) = (0_usize, sizes.iter().cycle());
     loop {
-        length = length.saturating_add(*sizes.next().unwrap()).min(bytes.len());
+        length = length
+            .saturating_add(*sizes.next().unwrap())
+            .min(bytes.len());
         if progress.worth_parsing(&bytes[..length]) {
             match parse(&bytes[..length], head) {
                 Parsed::Complete(request) => return request,
@@ -74,7 +114,10 @@ fn in_pieces(bytes: &[u8], head_length: usize, sizes: &[usize], head: &mut Head)
                 Parsed::Refused(refusal) => panic!("{refusal} after {length} bytes"),
             }
         }
-        assert!(length < head_length, "the whole head is here and was not parsed");
+        assert!(
+            length < head_length,
+            "the whole head is here and was not parsed"
+        );
     }
 }
 

@@ -48,8 +48,21 @@ fn hyper(bytes: &[u8]) -> Vec<(Seen, Uri)> {
         let length = body.size_hint().exact();
         let index = seen.borrow().len();
         let fields = fields_of(&parts.headers);
-        let version = if parts.version == hyper::Version::HTTP_10 { Version::Http10 } else { Version::Http11 };
-        seen.borrow_mut().push((Seen { method: parts.method.to_string(), version, fields, length, body: None }, parts.uri));
+        let version = if parts.version == hyper::Version::HTTP_10 {
+            Version::Http10
+        } else {
+            Version::Http11
+        };
+        seen.borrow_mut().push((
+            Seen {
+                method: parts.method.to_string(),
+                version,
+                fields,
+                length,
+                body: None,
+            },
+            parts.uri,
+        ));
         if let Ok(body) = body.collect().await {
             let trailers = body.trailers().map(fields_of).unwrap_or_default();
             seen.borrow_mut()[index].0.body = Some((body.to_bytes().to_vec(), trailers));
@@ -59,21 +72,36 @@ fn hyper(bytes: &[u8]) -> Vec<(Seen, Uri)> {
         *response.status_mut() = hyper::StatusCode::NOT_FOUND;
         Ok::<_, Infallible>(response)
     });
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let (mut client, server) = tokio::io::duplex(1024 * 1024);
         client.write_all(bytes).await.unwrap();
         client.shutdown().await.unwrap();
         let mut builder = hyper::server::conn::http1::Builder::new();
         // Whether hyper liked the end of the connection does not matter here.
-        let _end = builder.half_close(true).max_headers(4096).serve_connection(TokioIo::new(server), service).await;
+        let _end = builder
+            .half_close(true)
+            .max_headers(4096)
+            .serve_connection(TokioIo::new(server), service)
+            .await;
     });
     seen.into_inner()
 }
 
 pub fn fields_of(headers: &hyper::HeaderMap) -> Fields {
-    let values = |name| headers.get_all(name).iter().map(|value| value.as_bytes().to_vec()).collect();
-    headers.keys().map(|name| (name.to_string(), values(name))).collect()
+    let values = |name| {
+        headers
+            .get_all(name)
+            .iter()
+            .map(|value| value.as_bytes().to_vec())
+            .collect()
+    };
+    headers
+        .keys()
+        .map(|name| (name.to_string(), values(name)))
+        .collect()
 }
 
 /// The fields of a head of ours, in the same form.
@@ -88,7 +116,9 @@ pub fn grouped<'a>(lines: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Fields 
 
 /// Trailer fields as they stand.
 pub fn trailers(section: &[u8]) -> Fields {
-    let lines = section.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    let lines = section
+        .split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty());
     grouped(lines.map(|line| {
         let colon = line.iter().position(|&byte| byte == b':').unwrap();
         (&line[..colon], line[colon + 1..].trim_ascii())
@@ -102,14 +132,20 @@ fn compare(bytes: &[u8], sizes: &[usize]) {
     while at < bytes.len() {
         let rest = &bytes[at..];
         let mut head = Head::default();
-        let Parsed::Complete(request) = parse(rest, &mut head) else { return };
+        let Parsed::Complete(request) = parse(rest, &mut head) else {
+            return;
+        };
         if request.target.form == target::Form::Authority {
             // CONNECT is answered by the router and ends the connection.
             return;
         }
         let text = head.target.of(rest);
         let Some((seen, uri)) = theirs.next() else {
-            assert!(is_beyond_hyper(text), "accepted, but not by hyper: {:?}", rest.escape_ascii().to_string());
+            assert!(
+                is_beyond_hyper(text),
+                "accepted, but not by hyper: {:?}",
+                rest.escape_ascii().to_string()
+            );
             // Then it must be for the target alone.
             let (start, end) = (head.target.start as usize, head.target.end as usize);
             return compare(&[&rest[..start], b"/", &rest[end..]].concat(), sizes);
@@ -117,7 +153,10 @@ fn compare(bytes: &[u8], sizes: &[usize]) {
         assert_eq!(seen.method.as_bytes(), head.method.of(rest));
         assert_eq!(seen.version, head.version);
         let ours = lines(rest, &head);
-        assert_eq!(seen.fields, grouped(ours.iter().map(|line| (line.name, line.value))));
+        assert_eq!(
+            seen.fields,
+            grouped(ours.iter().map(|line| (line.name, line.value)))
+        );
         same_target(rest, &request.target, &uri);
         match request.framing {
             Framing::None => assert_eq!(seen.length, Some(0)),
@@ -166,37 +205,112 @@ fn same_target(bytes: &[u8], target: &Target, uri: &Uri) {
     let origin = target.origin.of(bytes);
     // hyper drops a fragment, which no target should have; we pass it on as part of the path.
     let origin = origin.split(|&byte| byte == b'#').next().unwrap();
-    let path_and_query = uri.path_and_query().map(|text| text.as_str().as_bytes()).unwrap_or_default();
+    let path_and_query = uri
+        .path_and_query()
+        .map(|text| text.as_str().as_bytes())
+        .unwrap_or_default();
     match target.form {
         target::Form::Absolute if origin.is_empty() => assert_eq!(path_and_query, b"/"),
         _ => assert_eq!(path_and_query, origin),
     }
-    let authority = uri.authority().map(|text| text.as_str().as_bytes()).unwrap_or_default();
+    let authority = uri
+        .authority()
+        .map(|text| text.as_str().as_bytes())
+        .unwrap_or_default();
     assert_eq!(authority, target.authority.of(bytes));
 }
 
 /// Lines and targets about which readers have been known to disagree (RFC 9112 section 11.2).
 const TARGETS: &[&str] = &[
-    "/", "/a?b=c", "/%41?%zz", "//a/b", "/a#b", "*", "http://a.test/x", "http://a.test", "http://a.test?x", "http:///x",
-    "http://a:80/", "http://a:b/", "http://[::1]:80/", "http://[::1/", "http://u@a/", "a.test:443", "a.test", "/<>", "/\"",
-    "/{a}", "/a\\b", "/\u{e4}", "https://a/b://c", "ftp://a.test/x", "/a;b=c", "http://a%41/", "http://a_b~!$&'()*+,;=/",
+    "/",
+    "/a?b=c",
+    "/%41?%zz",
+    "//a/b",
+    "/a#b",
+    "*",
+    "http://a.test/x",
+    "http://a.test",
+    "http://a.test?x",
+    "http:///x",
+    "http://a:80/",
+    "http://a:b/",
+    "http://[::1]:80/",
+    "http://[::1/",
+    "http://u@a/",
+    "a.test:443",
+    "a.test",
+    "/<>",
+    "/\"",
+    "/{a}",
+    "/a\\b",
+    "/\u{e4}",
+    "https://a/b://c",
+    "ftp://a.test/x",
+    "/a;b=c",
+    "http://a%41/",
+    "http://a_b~!$&'()*+,;=/",
 ];
 const LINES: &[&str] = &[
-    "Host: a.test", "Host: a.test", "Host: a.test", "Host: b.test:80", "host:", "Host: a,b", "Host: a b",
-    "Content-Length: 5", "Content-Length: 5", "Content-Length: 05", "Content-Length: 0", "Content-Length: 5, 5",
-    "Content-Length: +5", "Content-Length: 0x5", "Content-Length: 5 ", "Content-Length:\t5", "Content-Length: ",
-    "Content-Length: 9223372036854775807", "Content-Length: 9223372036854775808", "Content-Length: 18446744073709551616",
-    "Transfer-Encoding: chunked", "Transfer-Encoding: chunked", "Transfer-Encoding: chunked", "Transfer-Encoding: CHUNKED",
-    "Transfer-Encoding: gzip, chunked", "Transfer-Encoding: chunked, identity", "Transfer-Encoding: identity",
-    "Transfer-Encoding: \"chunked\"", "Transfer-Encoding: chunked;q=1", "Transfer-Encoding: ", "Transfer-Encoding:chunked\t",
-    "Transfer_Encoding: chunked", "Transfer-Encoding : chunked", " Transfer-Encoding: chunked", "X: a\n Y: b",
-    "Connection: close", "Connection: keep-alive", "Connection: x, Close", "Connection: upgrade", "Upgrade: websocket",
-    "Expect: 100-continue", "Expect: 100-Continue", "Expect: other", "X-Forwarded-For: 1.2.3.4", "X_Forwarded_For: 1",
-    "Trailer: X", "TE: trailers", "X:", "X: \u{e4}", "X: a\tb", "X: a\rb", ": x", "X", "X(y): z",
+    "Host: a.test",
+    "Host: a.test",
+    "Host: a.test",
+    "Host: b.test:80",
+    "host:",
+    "Host: a,b",
+    "Host: a b",
+    "Content-Length: 5",
+    "Content-Length: 5",
+    "Content-Length: 05",
+    "Content-Length: 0",
+    "Content-Length: 5, 5",
+    "Content-Length: +5",
+    "Content-Length: 0x5",
+    "Content-Length: 5 ",
+    "Content-Length:\t5",
+    "Content-Length: ",
+    "Content-Length: 9223372036854775807",
+    "Content-Length: 9223372036854775808",
+    "Content-Length: 18446744073709551616",
+    "Transfer-Encoding: chunked",
+    "Transfer-Encoding: chunked",
+    "Transfer-Encoding: chunked",
+    "Transfer-Encoding: CHUNKED",
+    "Transfer-Encoding: gzip, chunked",
+    "Transfer-Encoding: chunked, identity",
+    "Transfer-Encoding: identity",
+    "Transfer-Encoding: \"chunked\"",
+    "Transfer-Encoding: chunked;q=1",
+    "Transfer-Encoding: ",
+    "Transfer-Encoding:chunked\t",
+    "Transfer_Encoding: chunked",
+    "Transfer-Encoding : chunked",
+    " Transfer-Encoding: chunked",
+    "X: a\n Y: b",
+    "Connection: close",
+    "Connection: keep-alive",
+    "Connection: x, Close",
+    "Connection: upgrade",
+    "Upgrade: websocket",
+    "Expect: 100-continue",
+    "Expect: 100-Continue",
+    "Expect: other",
+    "X-Forwarded-For: 1.2.3.4",
+    "X_Forwarded_For: 1",
+    "Trailer: X",
+    "TE: trailers",
+    "X:",
+    "X: \u{e4}",
+    "X: a\tb",
+    "X: a\rb",
+    ": x",
+    "X",
+    "X(y): z",
 ];
 
 fn message() -> impl Strategy<Value = Vec<u8>> {
-    let method = select(vec!["GET", "POST", "POST", "HEAD", "OPTIONS", "PUT", "CONNECT", "get", "M-SEARCH", "PRI"]);
+    let method = select(vec![
+        "GET", "POST", "POST", "HEAD", "OPTIONS", "PUT", "CONNECT", "get", "M-SEARCH", "PRI",
+    ]);
     let target = prop_oneof![5 => Just("/".to_owned()), 2 => select(TARGETS).prop_map(str::to_owned), 1 => "/[!-~]{0,6}"];
     let version = prop_oneof![
         20 => Just("HTTP/1.1"),
@@ -217,7 +331,8 @@ fn message() -> impl Strategy<Value = Vec<u8>> {
     let fields = fields.prop_flat_map(move |count| vec((field.clone(), line_end()), count));
     (method, target, version, framed_body(), fields, line_end()).prop_map(
         |(method, target, version, (framing, body), fields, line_end)| {
-            let mut bytes = format!("{method} {target} {version}{line_end}Host: a.test\r\n").into_bytes();
+            let mut bytes =
+                format!("{method} {target} {version}{line_end}Host: a.test\r\n").into_bytes();
             if !framing.is_empty() {
                 bytes.extend_from_slice(framing.as_bytes());
                 bytes.extend_from_slice(b"\r\n");

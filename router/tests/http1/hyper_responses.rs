@@ -29,12 +29,22 @@ struct Seen {
 
 /// What hyper's client makes of these bytes as the answer on a connection that then ends.
 fn hyper(method: &str, bytes: &[u8]) -> Option<Seen> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let (client, mut server) = tokio::io::duplex(1024 * 1024);
-        let (mut sender, connection) =
-            hyper::client::conn::http1::Builder::new().max_headers(4096).handshake(TokioIo::new(client)).await.unwrap();
-        let request = Request::builder().method(method).uri("/").header("Host", "a.test").body(Empty::<Bytes>::new()).unwrap();
+        let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
+            .max_headers(4096)
+            .handshake(TokioIo::new(client))
+            .await
+            .unwrap();
+        let request = Request::builder()
+            .method(method)
+            .uri("/")
+            .header("Host", "a.test")
+            .body(Empty::<Bytes>::new())
+            .unwrap();
         let answered = async {
             let response = sender.send_request(request).await.ok()?;
             let (parts, body) = response.into_parts();
@@ -44,7 +54,11 @@ fn hyper(method: &str, bytes: &[u8]) -> Option<Seen> {
                 (body.to_bytes().to_vec(), trailers)
             });
             drop(sender);
-            Some(Seen { status: parts.status.as_u16(), fields: fields_of(&parts.headers), body })
+            Some(Seen {
+                status: parts.status.as_u16(),
+                fields: fields_of(&parts.headers),
+                body,
+            })
         };
         let backend = async {
             // hyper refuses an answer that comes before it has asked.
@@ -63,7 +77,11 @@ fn ours(method: &str, bytes: &[u8], sizes: &[usize]) -> Option<Seen> {
     let mut rest = bytes;
     loop {
         let mut head = Head::default();
-        let Parsed::Complete(response) = parse(rest, &mut head, method == "HEAD", Limits::default()) else { return None };
+        let Parsed::Complete(response) =
+            parse(rest, &mut head, method == "HEAD", Limits::default())
+        else {
+            return None;
+        };
         let body = &rest[response.head_length..];
         if head.status < 200 && head.status != 101 {
             rest = body;
@@ -78,18 +96,31 @@ fn ours(method: &str, bytes: &[u8], sizes: &[usize]) -> Option<Seen> {
         let is_whole = content.end == Ok(true) || response.framing == Framing::UntilClose;
         return Some(Seen {
             status: head.status,
-            fields: grouped(lines(rest, &head).iter().map(|line| (line.name, line.value))),
+            fields: grouped(
+                lines(rest, &head)
+                    .iter()
+                    .map(|line| (line.name, line.value)),
+            ),
             body: is_whole.then(|| (content.output, trailers(&section))),
         });
     }
 }
 
 fn compare(method: &str, bytes: &[u8], sizes: &[usize]) {
-    let Some(ours) = ours(method, bytes, sizes) else { return };
+    let Some(ours) = ours(method, bytes, sizes) else {
+        return;
+    };
     let theirs = hyper(method, bytes);
     let shown = || bytes.escape_ascii().to_string();
-    let Some(theirs) = theirs else { panic!("accepted, but not by hyper: {:?}", shown()) };
-    assert_eq!((theirs.status, &theirs.fields), (ours.status, &ours.fields), "{}", shown());
+    let Some(theirs) = theirs else {
+        panic!("accepted, but not by hyper: {:?}", shown())
+    };
+    assert_eq!(
+        (theirs.status, &theirs.fields),
+        (ours.status, &ours.fields),
+        "{}",
+        shown()
+    );
     // A body that we break off, another reader may take.
     if ours.body.is_some() {
         assert_eq!(theirs.body, ours.body, "{}", shown());
@@ -97,12 +128,36 @@ fn compare(method: &str, bytes: &[u8], sizes: &[usize]) {
 }
 
 const LINES: &[&str] = &[
-    "Content-Length: 5", "Content-Length: 5", "Content-Length: 05", "Content-Length: 0", "Content-Length: 5, 5",
-    "Content-Length: 6", "Content-Length: +5", "Content-Length: ", "Content-Length: 9223372036854775808",
-    "Transfer-Encoding: chunked", "Transfer-Encoding: chunked", "Transfer-Encoding: Chunked",
-    "Transfer-Encoding: gzip, chunked", "Transfer-Encoding: identity", "Transfer-Encoding: ", "Transfer_Encoding: chunked",
-    "Transfer-Encoding : chunked", " folded: yes", "Connection: close", "Connection: keep-alive", "Connection: upgrade",
-    "Upgrade: websocket", "X:", "X: a\tb", "X: a\rb", "X: \u{e4}", ": x", "X", "Trailer: X", "Set-Cookie: a=1",
+    "Content-Length: 5",
+    "Content-Length: 5",
+    "Content-Length: 05",
+    "Content-Length: 0",
+    "Content-Length: 5, 5",
+    "Content-Length: 6",
+    "Content-Length: +5",
+    "Content-Length: ",
+    "Content-Length: 9223372036854775808",
+    "Transfer-Encoding: chunked",
+    "Transfer-Encoding: chunked",
+    "Transfer-Encoding: Chunked",
+    "Transfer-Encoding: gzip, chunked",
+    "Transfer-Encoding: identity",
+    "Transfer-Encoding: ",
+    "Transfer_Encoding: chunked",
+    "Transfer-Encoding : chunked",
+    " folded: yes",
+    "Connection: close",
+    "Connection: keep-alive",
+    "Connection: upgrade",
+    "Upgrade: websocket",
+    "X:",
+    "X: a\tb",
+    "X: a\rb",
+    "X: \u{e4}",
+    ": x",
+    "X",
+    "Trailer: X",
+    "Set-Cookie: a=1",
 ];
 
 fn head(framing: &'static str) -> impl Strategy<Value = Vec<u8>> {
@@ -143,7 +198,10 @@ fn head(framing: &'static str) -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn interim() -> impl Strategy<Value = Vec<u8>> {
-    let usual = ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"];
+    let usual = [
+        "HTTP/1.1 100 Continue\r\n\r\n",
+        "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n",
+    ];
     prop_oneof![2 => select(usual.to_vec()).prop_map(|text| text.as_bytes().to_vec()), 1 => head("")]
 }
 
@@ -168,6 +226,9 @@ proptest! {
 fn both_see_an_answer_behind_an_interim_one() {
     let bytes = b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-T: v\r\n\r\n";
     let seen = hyper("GET", bytes).unwrap();
-    assert_eq!((seen.status, seen.body.as_ref().unwrap().0.as_slice()), (200, &b"hi"[..]));
+    assert_eq!(
+        (seen.status, seen.body.as_ref().unwrap().0.as_slice()),
+        (200, &b"hi"[..])
+    );
     assert_eq!(ours("GET", bytes, &[1]), Some(seen));
 }

@@ -4,7 +4,10 @@ use cloverleaf_router::http1::{Parsed, Progress, request, response};
 use cloverleaf_router::message::Head;
 
 /// How often `parse` was called, and after how many bytes it had the head.
-fn byte_by_byte(bytes: &[u8], mut is_complete: impl FnMut(&[u8]) -> bool) -> (usize, Option<usize>) {
+fn byte_by_byte(
+    bytes: &[u8],
+    mut is_complete: impl FnMut(&[u8]) -> bool,
+) -> (usize, Option<usize>) {
     let mut progress = Progress::default();
     let mut parses = 0;
     for length in 1..=bytes.len() {
@@ -39,7 +42,11 @@ fn a_head_byte_by_byte_costs_parses_by_the_logarithm_of_its_length() {
         bytes.extend_from_slice(b"\r\n");
         let (parses, complete) = byte_by_byte(&bytes, request_is_complete);
         assert_eq!(complete, Some(bytes.len()), "{count} fields");
-        assert!(parses <= allowed(bytes.len()), "{parses} parses for {} bytes", bytes.len());
+        assert!(
+            parses <= allowed(bytes.len()),
+            "{parses} parses for {} bytes",
+            bytes.len()
+        );
     }
 }
 
@@ -52,12 +59,23 @@ fn a_head_is_ready_at_its_last_byte_wherever_the_pieces_end() {
             let mut progress = Progress::default();
             let mut complete = None;
             for length in [first, second, bytes.len()] {
-                if complete.is_none() && progress.worth_parsing(&bytes[..length]) && request_is_complete(&bytes[..length]) {
+                if complete.is_none()
+                    && progress.worth_parsing(&bytes[..length])
+                    && request_is_complete(&bytes[..length])
+                {
                     complete = Some(length);
                 }
             }
-            let expected = if second >= head.len() { second } else { bytes.len() };
-            assert_eq!(complete, Some(expected), "pieces end at {first} and {second}");
+            let expected = if second >= head.len() {
+                second
+            } else {
+                bytes.len()
+            };
+            assert_eq!(
+                complete,
+                Some(expected),
+                "pieces end at {first} and {second}"
+            );
         }
     }
 }
@@ -67,7 +85,12 @@ fn a_response_head_byte_by_byte_is_ready_at_its_last_byte() {
     let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: a\r\n\r\n";
     let (parses, complete) = byte_by_byte(bytes, |bytes| {
         matches!(
-            response::parse(bytes, &mut Head::default(), false, response::Limits::default()),
+            response::parse(
+                bytes,
+                &mut Head::default(),
+                false,
+                response::Limits::default()
+            ),
             Parsed::Complete(_)
         )
     });
@@ -77,13 +100,21 @@ fn a_response_head_byte_by_byte_is_ready_at_its_last_byte() {
 
 #[test]
 fn a_line_that_never_ends_costs_few_parses_too() {
-    for begin in ["GET /", "GET / HTTP/1.1\r\nX: ", "GET /x y HTTP/1.1", "GET /\u{e4}\u{f6} "] {
+    for begin in [
+        "GET /",
+        "GET / HTTP/1.1\r\nX: ",
+        "GET /x y HTTP/1.1",
+        "GET /\u{e4}\u{f6} ",
+    ] {
         let bytes = [begin.as_bytes(), &[b'a'; 20_000]].concat();
         let (parses, _) = byte_by_byte(&bytes, |bytes| {
             let _verdict = request::parse(bytes, &mut Head::default());
             false
         });
-        assert!(parses <= allowed(bytes.len()), "{parses} parses behind {begin:?}");
+        assert!(
+            parses <= allowed(bytes.len()),
+            "{parses} parses behind {begin:?}"
+        );
     }
 }
 
@@ -91,6 +122,8 @@ fn a_line_that_never_ends_costs_few_parses_too() {
 fn bare_line_feeds_are_looked_at_as_soon_as_they_could_end_a_head() {
     let bytes = b"GET / HTTP/1.1\r\nHost: a.test\nX-A: aaaaaaaaaaaaaaa\n\n";
     let mut progress = Progress::default();
-    let last = (1..=bytes.len()).filter(|&length| progress.worth_parsing(&bytes[..length])).last();
+    let last = (1..=bytes.len())
+        .filter(|&length| progress.worth_parsing(&bytes[..length]))
+        .last();
     assert_eq!(last, Some(bytes.len()));
 }

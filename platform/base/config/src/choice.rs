@@ -1,4 +1,4 @@
-//! [`choice!`](crate::choice): closed vocabularies.
+//! [`choice!`](macro@crate::choice): closed vocabularies.
 
 /// Defines an enum of which each variant is one word in the configuration. The variant marked
 /// `#[default]` is what `Default` gives; empty text leaves a key at its default. Words are compared

@@ -1,6 +1,6 @@
 //! The definition of one configuration key, from which reader and reference page are made.
 
-/// Everything that is known about one key. [`section!`](crate::section) writes these.
+/// Everything that is known about one key. [`section!`](macro@crate::section) writes these.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
     /// Field name, which is the key's name; [`Key::name`] takes a raw identifier's `r#` off.

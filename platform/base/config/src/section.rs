@@ -1,4 +1,4 @@
-//! [`section!`](crate::section): a struct of keys, defined once.
+//! [`section!`](macro@crate::section): a struct of keys, defined once.
 
 use std::fmt;
 

@@ -18,12 +18,21 @@ fn relay(framing: Framing, bytes: &[u8], form: Form) -> (Vec<u8>, u64, usize) {
 fn a_body_of_known_length_ends_there() {
     let mut body = Body::new(Framing::Length(5));
     let mut content = 0;
-    assert_eq!(body.take(b"hel", Form::AsIs, &mut content), Ok(Take { skip: 0, pass: 3 }));
+    assert_eq!(
+        body.take(b"hel", Form::AsIs, &mut content),
+        Ok(Take { skip: 0, pass: 3 })
+    );
     assert!(!body.is_done());
-    assert_eq!(body.take(b"loGET /", Form::Unwrapped, &mut content), Ok(Take { skip: 0, pass: 2 }));
+    assert_eq!(
+        body.take(b"loGET /", Form::Unwrapped, &mut content),
+        Ok(Take { skip: 0, pass: 2 })
+    );
     assert!(body.is_done());
     assert_eq!(content, 5);
-    assert_eq!(body.take(b"GET /", Form::AsIs, &mut content), Ok(Take::default()));
+    assert_eq!(
+        body.take(b"GET /", Form::AsIs, &mut content),
+        Ok(Take::default())
+    );
 }
 
 #[test]
@@ -38,7 +47,10 @@ fn no_body_and_a_length_of_zero_are_done_at_once() {
 // RFC 9112 section 6.3
 #[test]
 fn a_body_that_ends_with_the_connection_takes_everything_and_is_never_done() {
-    assert_eq!(relay(Framing::UntilClose, b"all of it", Form::AsIs), (b"all of it".to_vec(), 9, 0));
+    assert_eq!(
+        relay(Framing::UntilClose, b"all of it", Form::AsIs),
+        (b"all of it".to_vec(), 9, 0)
+    );
     assert!(!Body::new(Framing::UntilClose).is_done());
 }
 
@@ -48,7 +60,10 @@ fn a_chunked_body_passes_in_one_stretch_when_nothing_of_it_is_dropped() {
     let bytes = b"2\r\nhi\r\n3\r\nyou\r\n0\r\n\r\nGET /";
     let mut body = Body::new(Framing::Chunked);
     let mut content = 0;
-    assert_eq!(body.take(bytes, Form::AsIs, &mut content), Ok(Take { skip: 0, pass: 20 }));
+    assert_eq!(
+        body.take(bytes, Form::AsIs, &mut content),
+        Ok(Take { skip: 0, pass: 20 })
+    );
     assert!(body.is_done());
     assert_eq!(content, 5);
     assert_eq!(body.owed_end(), None);
@@ -58,23 +73,38 @@ fn a_chunked_body_passes_in_one_stretch_when_nothing_of_it_is_dropped() {
 #[test]
 fn an_unwrapped_chunked_body_is_its_content() {
     let bytes = b"2;a=b\r\nhi\r\n3\r\nyou\r\n0\r\nX-T: v\r\n\r\nGET /";
-    assert_eq!(relay(Framing::Chunked, bytes, Form::Unwrapped), (b"hiyou".to_vec(), 5, 5));
+    assert_eq!(
+        relay(Framing::Chunked, bytes, Form::Unwrapped),
+        (b"hiyou".to_vec(), 5, 5)
+    );
 }
 
 #[test]
 fn a_stretch_is_dropped_bytes_and_then_passed_ones() {
     let mut body = Body::new(Framing::Chunked);
     let mut content = 0;
-    assert_eq!(body.take(b"2;a\r\nhi\r\n2;b", Form::AsIs, &mut content), Ok(Take { skip: 0, pass: 1 }));
-    assert_eq!(body.take(b";a\r\nhi\r\n2;b", Form::AsIs, &mut content), Ok(Take { skip: 2, pass: 7 }));
+    assert_eq!(
+        body.take(b"2;a\r\nhi\r\n2;b", Form::AsIs, &mut content),
+        Ok(Take { skip: 0, pass: 1 })
+    );
+    assert_eq!(
+        body.take(b";a\r\nhi\r\n2;b", Form::AsIs, &mut content),
+        Ok(Take { skip: 2, pass: 7 })
+    );
     assert_eq!(content, 2);
-    assert_eq!(body.take(b";b", Form::AsIs, &mut content), Ok(Take { skip: 2, pass: 0 }));
+    assert_eq!(
+        body.take(b";b", Form::AsIs, &mut content),
+        Ok(Take { skip: 2, pass: 0 })
+    );
 }
 
 #[test]
 fn a_malformed_body_is_an_error_and_owes_nothing() {
     let mut body = Body::new(Framing::Chunked);
-    assert_eq!(body.take(b"zz\r\n", Form::AsIs, &mut 0), Err(Malformed::Size));
+    assert_eq!(
+        body.take(b"zz\r\n", Form::AsIs, &mut 0),
+        Err(Malformed::Size)
+    );
     assert_eq!(body.owed_end(), None);
     assert!(!body.is_done());
 }

@@ -16,15 +16,27 @@ fn written(lines: &str, edit: impl FnOnce(&mut Head)) -> String {
 
 #[test]
 fn untouched_lines_go_on_as_they_came_in_their_order() {
-    assert_eq!(written("x-B:c\r\nX-B:   d\r\nX-A: e\r\n", |_| {}), "Host: a\r\nx-B:c\r\nX-B:   d\r\nX-A: e\r\n");
+    assert_eq!(
+        written("x-B:c\r\nX-B:   d\r\nX-A: e\r\n", |_| {}),
+        "Host: a\r\nx-B:c\r\nX-B:   d\r\nX-A: e\r\n"
+    );
 }
 
 #[test]
 fn dropped_lines_are_left_out_wherever_they_stand() {
     let lines = "Cookie: 1\r\nX-A: b\r\nCookie: 2\r\n";
-    assert_eq!(written(lines, |head| head.remove(Name::Cookie)), "Host: a\r\nX-A: b\r\n");
+    assert_eq!(
+        written(lines, |head| head.remove(Name::Cookie)),
+        "Host: a\r\nX-A: b\r\n"
+    );
     assert_eq!(written(lines, |head| head.remove(Name::Host)), lines);
-    assert_eq!(written(lines, |head| head.fields.iter_mut().for_each(|field| field.keep = false)), "");
+    assert_eq!(
+        written(lines, |head| head
+            .fields
+            .iter_mut()
+            .for_each(|field| field.keep = false)),
+        ""
+    );
 }
 
 #[test]
@@ -34,7 +46,10 @@ fn added_lines_come_behind_the_kept_ones() {
         head.add("X-New", b"1");
         head.add("X-Newer", b"");
     };
-    assert_eq!(written("X-A: b\r\n", edit), "X-A: b\r\nX-New: 1\r\nX-Newer: \r\n");
+    assert_eq!(
+        written("X-A: b\r\n", edit),
+        "X-A: b\r\nX-New: 1\r\nX-Newer: \r\n"
+    );
 }
 
 #[test]
@@ -47,7 +62,10 @@ fn white_space_behind_a_value_ends_a_run_and_is_left_out() {
 
 #[test]
 fn a_line_without_a_value_stays() {
-    assert_eq!(written("X-A:\r\nX-B: \t\r\nX-C: d\r\n", |_| {}), "Host: a\r\nX-A: \r\nX-B: \r\nX-C: d\r\n");
+    assert_eq!(
+        written("X-A:\r\nX-B: \t\r\nX-C: d\r\n", |_| {}),
+        "Host: a\r\nX-A: \r\nX-B: \r\nX-C: d\r\n"
+    );
 }
 
 // Spec 4.2, 4.3
@@ -68,5 +86,8 @@ fn a_status_line_holds_the_clients_version_and_the_standard_phrase() {
     };
     assert_eq!(line(Version::Http11, 200), "HTTP/1.1 200 OK\r\n");
     assert_eq!(line(Version::Http10, 404), "HTTP/1.0 404 Not Found\r\n");
-    assert_eq!(line(Version::Http11, 299), "HTTP/1.1 299 status code 299\r\n");
+    assert_eq!(
+        line(Version::Http11, 299),
+        "HTTP/1.1 299 status code 299\r\n"
+    );
 }

@@ -1,0 +1,99 @@
+//! Certificates made for one test.
+
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+
+/// An authority that signs identities.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: String,
+}
+
+/// A certificate and its key, as PEM text.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The certificate.
+    pub certificate: String,
+    /// Its private key.
+    pub key: String,
+}
+
+impl Authority {
+    /// An authority with this common name.
+    ///
+    /// # Panics
+    /// When there is no randomness for a key.
+    pub fn new(name: &str) -> Authority {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new([]).expect("parameters without names");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![
+            KeyUsagePurpose::KeyCertSign,
+            KeyUsagePurpose::CrlSign,
+            KeyUsagePurpose::DigitalSignature,
+        ];
+        let certificate = params.self_signed(&key).expect("a certificate").pem();
+        Authority {
+            issuer: Issuer::new(params, key),
+            certificate,
+        }
+    }
+
+    /// An identity for these names and addresses, for servers and clients alike.
+    ///
+    /// # Panics
+    /// When a name is none.
+    pub fn identity(&self, names: &[&str]) -> Identity {
+        let key = KeyPair::generate().expect("a key");
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("names for a certificate");
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        let certificate = params
+            .signed_by(&key, &self.issuer)
+            .expect("a certificate")
+            .pem();
+        Identity {
+            certificate,
+            key: key.serialize_pem(),
+        }
+    }
+
+    /// Its own certificate, as PEM text.
+    pub fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
+    /// Settings of a TLS client that trusts this authority and shows `identity`.
+    ///
+    /// # Panics
+    /// When the identity is none.
+    pub fn client_config(&self, identity: &Identity) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(pem(&self.certificate)).expect("an authority");
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("TLS versions")
+            .with_root_certificates(roots)
+            .with_client_auth_cert(
+                vec![pem(&identity.certificate)],
+                PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).expect("a key in PEM"),
+            );
+        Arc::new(config.expect("a client configuration"))
+    }
+}
+
+fn pem(text: &str) -> CertificateDer<'static> {
+    CertificateDer::from_pem_slice(text.as_bytes()).expect("a certificate in PEM")
+}

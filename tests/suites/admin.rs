@@ -1,0 +1,189 @@
+//! The listeners for operators.
+
+use cloverleaf_tests::{Backend, Client, Registration, Router, eventually};
+
+//
+#[test]
+fn the_health_listener_answers_503_during_the_start_delay_and_200_afterwards() {
+    let router = Router::builder()
+        .with("start_response_delay_interval", "2s")
+        .launch();
+    let early = router.status("/health");
+    assert_eq!((early.status, early.text().as_str()), (503, ""));
+    assert_eq!(early.header("Cache-Control"), Some("private, max-age=0"));
+    assert_eq!(early.header("Expires"), Some("0"));
+    let alive = router.status("/is-process-alive-do-not-use-for-loadbalancing");
+    assert_eq!((alive.status, alive.text().as_str()), (200, "ok\n"));
+    assert!(
+        router.refuses(),
+        "no proxy listener before the delay is over"
+    );
+    assert!(
+        router.log().with_message("gorouter.started").is_empty(),
+        "all of that was before the start"
+    );
+
+    router.wait_until_started();
+    let healthy = eventually("a healthy router", || {
+        Some(router.status("/health")).filter(|answer| answer.status == 200)
+    });
+    assert_eq!(healthy.text(), "ok\n");
+    assert_eq!(healthy.header("Cache-Control"), Some("private, max-age=0"));
+    assert_eq!(router.status("/other").status, 404);
+    assert!(!router.refuses());
+}
+
+//
+#[test]
+fn the_route_listing_asks_for_credentials() {
+    let router = Router::start();
+    for token in [
+        None,
+        Some("d3Jvbmc6d3Jvbmc="),
+        Some("!"),
+        Some("c3RhdHVzLXVzZXI6"),
+    ] {
+        let response = router.routes_with(token);
+        assert_eq!(
+            (response.status, response.text().as_str()),
+            (401, "401 Unauthorized\n"),
+            "{token:?}"
+        );
+        assert_eq!(response.header("WWW-Authenticate"), Some("Basic"));
+    }
+    let response = router.routes_with(Some("c3RhdHVzLXVzZXI6c3RhdHVzLXBhc3M="));
+    assert_eq!((response.status, response.text().as_str()), (200, "{}\n"));
+    assert_eq!(response.header("Content-Type"), Some("application/json"));
+    assert_eq!(response.header("Connection"), Some("close"));
+}
+
+//
+#[test]
+fn the_route_listing_is_on_the_loopback_interface_only() {
+    let router = Router::start();
+    // All of 127.0.0.0/8 is this machine: a listener on all addresses would answer here.
+    let elsewhere = std::net::TcpStream::connect(("127.0.0.2", router.routes_port()));
+    assert!(elsewhere.is_err());
+    assert!(std::net::TcpStream::connect(("127.0.0.2", router.status_port())).is_ok());
+}
+
+#[test]
+fn the_route_listing_shows_all_of_an_endpoint() {
+    let router = Router::start();
+    router.register(
+        &Registration::at("app.test/path", 4001)
+            .with("availability_zone", "z1")
+            .with("isolation_segment", "segment")
+            .with("server_cert_domain_san", "san.test")
+            .with("stale_threshold_in_seconds", 30)
+            .with("tags", serde_json::json!({ "component": "app" })),
+    );
+    router.register(&Registration::at("bare.test", 4002).with("private_instance_id", ""));
+    let table = router.routes();
+    let endpoint = &table["app.test/path"][0];
+    assert_eq!(endpoint["address"], "127.0.0.1:4001");
+    assert_eq!(endpoint["availability_zone"], "z1");
+    assert_eq!(
+        (&endpoint["protocol"], &endpoint["tls"], &endpoint["ttl"]),
+        (&"http1".into(), &false.into(), &30.into())
+    );
+    assert_eq!(endpoint["isolation_segment"], "segment");
+    assert_eq!(endpoint["private_instance_id"], "instance-4001");
+    assert_eq!(endpoint["server_cert_domain_san"], "san.test");
+    assert_eq!(endpoint["tags"]["component"], "app");
+    let bare = table["bare.test"][0].as_object().expect("an endpoint");
+    for name in [
+        "route_service_url",
+        "isolation_segment",
+        "private_instance_id",
+        "server_cert_domain_san",
+    ] {
+        assert!(!bare.contains_key(name), "{name} in {bare:?}");
+    }
+    assert!(bare.contains_key("tags"), "{bare:?}");
+}
+
+// covers: R-290 R-291
+#[test]
+fn metrics_count_what_happened() {
+    let (router, backend) = (
+        Router::builder()
+            .with("empty_pool_response_code_503", true)
+            .with("empty_pool_timeout", "60s")
+            .start(),
+        Backend::saying("here"),
+    );
+    let (route, empty) = (
+        Registration::of("app.test", &backend),
+        Registration::at("empty.test", 4001),
+    );
+    router.register(&route);
+    router.register(&empty);
+    router.unregister(&empty);
+    assert_eq!(router.get("app.test", "/").status, 200);
+    assert_eq!(router.get("app.test", "/").status, 200);
+    assert_eq!(router.get("unknown.test", "/").status, 404);
+    assert_eq!(router.get("empty.test", "/").status, 503);
+    router.access_log().wait_for(4);
+
+    let metrics = eventually("the counters to show", || {
+        Some(router.metrics()).filter(|metrics| {
+            metrics.sum("responses") >= 2.0 && metrics.sum("rejected_requests") >= 1.0
+        })
+    });
+    assert_eq!(metrics.labelled("responses", "status_group=\"2xx\""), 2.0);
+    assert_eq!(
+        metrics.sum("responses"),
+        2.0,
+        "only what an endpoint answered"
+    );
+    assert_eq!(metrics.sum("rejected_requests"), 1.0);
+    assert_eq!(metrics.sum("total_requests"), 2.0);
+    assert_eq!(
+        metrics.labelled("registry_message", "action=\"added\""),
+        2.0
+    );
+    assert_eq!(metrics.sum("unregistry_message"), 1.0);
+    for name in [
+        "bad_gateways",
+        "backend_exhausted_conns",
+        "total_routes",
+        "file_descriptors",
+        "latency_count",
+    ] {
+        assert!(
+            metrics.text().lines().any(|line| line.starts_with(name)),
+            "{name} in {}",
+            metrics.text()
+        );
+    }
+    assert!(
+        metrics
+            .text()
+            .contains("promhttp_metric_handler_errors_total"),
+        "{}",
+        metrics.text()
+    );
+}
+
+#[test]
+fn admin_listeners_answer_while_the_proxy_is_busy() {
+    let backend = Backend::scripted(|peer| {
+        peer.request()?;
+        peer.wire().more()
+    });
+    let router = Router::builder().with("go_max_procs", 1).start();
+    router.register(&Registration::of("app.test", &backend));
+    let waiting: Vec<Client> = (0..20)
+        .map(|_| {
+            let mut client = router.client();
+            client.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n");
+            client
+        })
+        .collect();
+    backend.wait_for_requests(20);
+    assert_eq!(router.status("/health").status, 200);
+    assert!(router.routes()["app.test"].is_array());
+    assert_eq!(router.get("unknown.test", "/").status, 404);
+    drop(waiting);
+}

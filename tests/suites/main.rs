@@ -1,0 +1,20 @@
+//! The black-box suites: each test starts the real binaries and looks at them from outside.
+//!
+//! A line `// covers:` above a test names the lines of the behaviour checklist that it proves.
+#![allow(clippy::expect_used, reason = "tests end by panicking")]
+
+mod access_log;
+mod admin;
+mod balancing;
+mod bodies;
+mod bus;
+mod forwarding;
+mod keep_alive;
+mod lookup;
+mod platform;
+mod registration;
+mod retries;
+mod signals;
+mod start;
+mod upgrade;
+mod workers;

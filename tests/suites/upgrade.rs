@@ -1,0 +1,139 @@
+//! Connections that change their protocol.
+
+use cloverleaf_tests::{Backend, Client, End, RefusedPort, Registration, Router, eventually};
+
+const UPGRADE: &str =
+    "GET /chat HTTP/1.1\r\nHost: app.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+const SWITCHING: &str =
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+
+/// Switches and then gives back what it gets, until it gets `bye`.
+fn echo() -> Backend {
+    Backend::scripted(|peer| {
+        peer.head()?;
+        peer.send(SWITCHING)?;
+        loop {
+            let line = peer.wire().until(b"\n")?;
+            if line == b"bye\n" {
+                return Ok(());
+            }
+            peer.send(line)?;
+        }
+    })
+}
+
+fn say(client: &mut Client, line: &str) {
+    client.send(line);
+    assert_eq!(
+        client.wire().exactly(line.len()),
+        Ok(line.as_bytes().to_vec())
+    );
+}
+
+// covers: R-210 R-214 R-215
+#[test]
+fn bytes_go_both_ways_behind_a_101_until_one_side_closes() {
+    let (router, backend) = (Router::start(), echo());
+    router.register(&Registration::of("app.test", &backend));
+    let mut client = router.client();
+    client.send(UPGRADE);
+    let response = client.head();
+    assert_eq!(
+        (response.status, response.header("Upgrade")),
+        (101, Some("websocket"))
+    );
+    let seen = backend.request();
+    assert_eq!(
+        (seen.header("Connection"), seen.header("Upgrade")),
+        (Some("Upgrade"), Some("websocket"))
+    );
+    say(&mut client, "ping\n");
+    say(&mut client, "pong\n");
+    assert!(
+        router.access_log().lines().is_empty(),
+        "the exchange is not over"
+    );
+    client.send("bye\n");
+    assert_eq!(client.end(), End::Closed);
+    assert_eq!(router.access_log().line().status, "101");
+    eventually("the counter", || {
+        (router.metrics().sum("websocket_upgrades") == 1.0).then_some(())
+    });
+}
+
+//
+#[test]
+fn the_backend_sees_a_client_that_hangs_up() {
+    let (router, backend) = (Router::start(), echo());
+    router.register(&Registration::of("app.test", &backend));
+    let mut client = router.client();
+    client.send(UPGRADE);
+    assert_eq!(client.head().status, 101);
+    say(&mut client, "ping\n");
+    drop(client);
+    eventually("the backend's connection to end", || {
+        (backend.ended_connections() == 1).then_some(())
+    });
+    assert_eq!(router.access_log().line().status, "101");
+}
+
+//
+#[test]
+fn an_upgrade_may_be_asked_for_in_any_spelling_of_connection() {
+    let (router, backend) = (Router::start(), echo());
+    router.register(&Registration::of("app.test", &backend));
+    for connection in [
+        "Connection: keep-alive, Upgrade",
+        "Connection: keep-alive\r\nConnection: upgrade",
+    ] {
+        let mut client = router.client();
+        client.send(UPGRADE.replace("Connection: Upgrade", connection));
+        assert_eq!(client.head().status, 101, "{connection}");
+        say(&mut client, "ping\n");
+    }
+}
+
+//
+#[test]
+fn an_app_that_does_not_switch_has_answered() {
+    let backend = Backend::answering(|_| "HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nown");
+    let router = Router::start();
+    router.register(&Registration::of("app.test", &backend));
+    let mut client = router.client();
+    client.send(UPGRADE);
+    let response = client.response();
+    assert_eq!((response.status, response.text().as_str()), (404, "own"));
+    assert_eq!(
+        client.get("app.test", "/").text(),
+        "own",
+        "the connection goes on"
+    );
+}
+
+//
+#[test]
+fn an_upgrade_that_no_backend_takes_is_a_bad_gateway() {
+    let (router, dead) = (Router::start(), RefusedPort::new());
+    router.register(&Registration::at("app.test", dead.number()));
+    let mut client = router.client();
+    client.send(UPGRADE);
+    assert_eq!(client.response().status, 502);
+    eventually("the counter", || {
+        (router.metrics().sum("websocket_failures") == 1.0).then_some(())
+    });
+}
+
+//
+#[test]
+fn an_upgraded_connection_outlives_the_endpoint_timeout() {
+    let (router, backend) = (
+        Router::builder().with("endpoint_timeout", "200ms").start(),
+        echo(),
+    );
+    router.register(&Registration::of("app.test", &backend));
+    let mut client = router.client();
+    client.send(UPGRADE);
+    assert_eq!(client.head().status, 101);
+    assert!(client.is_silent(std::time::Duration::from_millis(600)));
+    say(&mut client, "still here\n");
+}
