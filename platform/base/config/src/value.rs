@@ -8,7 +8,7 @@ use crate::key::Key;
 use crate::number;
 use crate::reader::Reader;
 
-/// A type of configuration values. [`section!`](crate::section) and [`choice!`](crate::choice)
+/// A type of configuration values. [`section!`](macro@crate::section) and [`choice!`](macro@crate::choice)
 /// implement it for maps and for closed vocabularies.
 pub trait Value: Clone + PartialEq + Default {
     /// Keys of the map, or of the maps in a list; empty for other values.
