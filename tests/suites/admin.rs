@@ -6,7 +6,7 @@ use cloverleaf_tests::{Backend, Client, Registration, Router, eventually};
 #[test]
 fn the_health_listener_answers_503_during_the_start_delay_and_200_afterwards() {
     let router = Router::builder()
-        .with("start_response_delay_interval", "2s")
+        .with("start_response_delay_interval", "3s")
         .launch();
     let early = router.status("/health");
     assert_eq!((early.status, early.text().as_str()), (503, ""));

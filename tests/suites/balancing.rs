@@ -140,7 +140,7 @@ fn endpoints_of_the_own_zone_come_first_and_others_when_there_is_none_or_it_fail
 #[test]
 fn an_endpoint_that_refused_is_left_out_for_a_quarter_of_the_threshold() {
     let router = Router::builder()
-        .with("droplet_stale_threshold", "4s")
+        .with("droplet_stale_threshold", "8s")
         .with("logging.level", "info")
         .start();
     let (alive, dead) = (Backend::saying("alive"), RefusedPort::new());
@@ -149,7 +149,7 @@ fn an_endpoint_that_refused_is_left_out_for_a_quarter_of_the_threshold() {
     let failures = || router.log().with_message("backend-endpoint-failed").len();
     answers(&router, 6);
     assert_eq!(failures(), 1, "tried once in six requests");
-    eventually("another try a second later", || {
+    eventually("another try two seconds later", || {
         answers(&router, 2);
         (failures() > 1).then_some(())
     });

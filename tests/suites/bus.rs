@@ -107,13 +107,13 @@ fn a_server_that_is_down_at_the_start_does_not_stop_it() {
 fn with_suspended_pruning_routes_stay_while_nats_is_down_and_get_their_full_time_afterwards() {
     let start = restless()
         .with("suspend_pruning_if_nats_unavailable", true)
-        .with("droplet_stale_threshold", "1s");
+        .with("droplet_stale_threshold", "2s");
     let (mut router, backend) = (start.start(), Backend::saying("here"));
     let route = Registration::of("app.test", &backend);
     router.register(&route);
     router.bus_mut(0).kill();
     router.wait_for_event("nats-connection-disconnected");
-    remains(Duration::from_millis(1500), "the route is served", || {
+    remains(Duration::from_millis(2500), "the route is served", || {
         router.shows(&route)
     });
     assert_eq!(router.get("app.test", "/").text(), "here");
@@ -121,7 +121,7 @@ fn with_suspended_pruning_routes_stay_while_nats_is_down_and_get_their_full_time
     router.bus_mut(0).resume();
     router.wait_for_event("nats-connection-reconnected");
     remains(
-        Duration::from_millis(700),
+        Duration::from_millis(1200),
         "the route has its full time again",
         || router.shows(&route),
     );

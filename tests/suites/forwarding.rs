@@ -1,6 +1,6 @@
 //! What a backend sees of a request, and a client of a response.
 
-use cloverleaf_tests::{Backend, Registration, Request, Response, Router, ok};
+use cloverleaf_tests::{Backend, Client, Registration, Request, Response, Router, ok};
 use serde_json::json;
 
 /// A router with a backend at `app.test`.
@@ -388,43 +388,60 @@ fn the_trace_key_shows_the_way_that_a_request_took() {
     }
 }
 
-// covers: R-165
-#[test]
-fn a_client_that_waits_for_100_gets_it_from_the_backend() {
-    let backend = Backend::scripted(|peer| {
-        let head = peer.head()?;
-        peer.send("HTTP/1.1 100 Continue\r\n\r\n")?;
-        let body = peer
-            .wire()
-            .exactly(usize::try_from(head.length().unwrap_or(0)).unwrap_or(0))?;
-        peer.send(ok(&String::from_utf8_lossy(&body)))
-    });
-    let router = route(&backend);
-    let mut client = router.client();
+/// Sends 100 and then gives back the body that it gets for it.
+fn expectant() -> Backend {
+    Backend::scripted(|peer| {
+        loop {
+            let head = peer.head()?;
+            peer.send("HTTP/1.1 100 Continue\r\n\r\n")?;
+            let length = head.length().unwrap_or(0);
+            let body = peer.wire().exactly(usize::try_from(length).unwrap_or(0))?;
+            peer.send(ok(&String::from_utf8_lossy(&body)))?;
+        }
+    })
+}
+
+/// Sends a head that waits for 100, and the body once it has come.
+fn hesitate(client: &mut Client) -> Response {
     client.send(
         "POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\nX-Forwarded-Host: h\r\n\
          X-Forwarded-For: 1.2.3.4\r\n\r\n",
     );
-    assert_eq!(
-        client.wire().until(b"\r\n\r\n"),
-        Ok(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec())
-    );
+    let go_on = client.wire().until(b"\r\n\r\n");
+    assert_eq!(go_on, Ok(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec()));
     client.send("hello");
-    let response = client.response();
-    assert_eq!(
-        (response.interim.len(), response.text().as_str()),
-        (0, "hello")
-    );
+    client.response()
+}
+
+// covers: R-165
+#[test]
+fn a_client_that_waits_for_100_gets_it_from_the_backend() {
+    let backend = expectant();
+    let router = route(&backend);
+    let response = hesitate(&mut router.client());
+    assert!(response.interim.is_empty(), "one 100 is enough");
+    assert_eq!(response.text(), "hello");
     let seen = backend.request();
     assert_eq!(seen.header("Expect"), Some("100-continue"));
     assert_eq!(seen.header("Connection"), Some("close"));
-    assert_eq!(
-        (
-            seen.header("X-Forwarded-For"),
-            seen.header("X-Forwarded-Host")
-        ),
-        (Some("1.2.3.4, 127.0.0.1"), Some("h"))
-    );
+    assert_eq!(seen.header("X-Forwarded-For"), Some("1.2.3.4, 127.0.0.1"));
+    assert_eq!(seen.header("X-Forwarded-Host"), Some("h"));
+}
+
+// covers: R-166
+#[test]
+fn a_backend_connection_that_saw_a_100_is_kept_when_that_is_wanted() {
+    let backend = expectant();
+    let router = Router::builder()
+        .with("keep_alive_100_continue_requests", true)
+        .start();
+    router.register(&Registration::of("app.test", &backend));
+    let mut client = router.client();
+    for _ in 0..2 {
+        assert_eq!(hesitate(&mut client).text(), "hello");
+    }
+    assert_eq!(backend.connections(), 1);
+    assert_eq!(backend.requests()[0].header("Connection"), None);
 }
 
 // covers: R-168
