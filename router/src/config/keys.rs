@@ -162,7 +162,7 @@ section! {
             /// Interval of TCP keep-alive probes to backends.
             endpoint_keep_alive_probe_interval: Duration = secs(1) => Works,
             /// Whether connections are kept after requests with `Expect: 100-continue`.
-            keep_alive_100_continue_requests: bool => Later,
+            keep_alive_100_continue_requests: bool => Works,
         }
         "Timeouts" {
             /// Longest time for one attempt, body included; 0 is no limit.
@@ -184,9 +184,9 @@ section! {
         }
         "Shutdown" {
             /// How long a drain goes on serving new requests with health already failing.
-            drain_wait: Duration => Later,
+            drain_wait: Duration => Works,
             /// How long requests in flight may take after that; 0 is `endpoint_timeout`.
-            drain_timeout: Duration = secs(60) => Later shown "as `endpoint_timeout`",
+            drain_timeout: Duration = secs(60) => Works shown "as `endpoint_timeout`",
             /// How long a load balancer needs to see the router as healthy.
             load_balancer_healthy_threshold: Duration => Accepted("the supervisor does the waiting"),
         }

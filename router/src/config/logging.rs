@@ -30,7 +30,7 @@ section! {
         /// Fields to add to the access log, in the order given: `backend_time`, `dial_time`, `dns_time`, `failed_attempts`, `failed_attempts_time`, `local_address`, `tls_time`.
         extra_access_log_fields: Vec<String> => Later,
         /// Older key: adds `failed_attempts`, `failed_attempts_time`, `dns_time`, `dial_time`, `tls_time` and `backend_time`.
-        enable_attempts_details: bool => Later,
+        enable_attempts_details: bool => Works,
     }
 }
 

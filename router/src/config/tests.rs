@@ -232,7 +232,7 @@ fn keys_that_do_nothing_yet_are_named_when_they_would_matter() {
         .iter()
         .map(|notice| notice.key.as_str())
         .collect();
-    assert_eq!(keys, ["drain_wait", "enable_proxy"]);
+    assert_eq!(keys, ["enable_proxy"]);
     let tls_off = load(
         "cipher_suites: AES128-SHA\nssl_port: 8443\nroute_services_timeout: 5s\noauth: {client_name: x}\n",
     );
