@@ -4,6 +4,7 @@
 //! the code. A rule that stands in the way of better code is changed here, with its reason, in the same change.
 #![allow(clippy::expect_used, reason = "tests end by panicking")]
 
+mod coverage;
 mod crates;
 mod paths;
 mod rooms;

@@ -183,7 +183,7 @@ fn headers_that_concern_one_connection_only_are_not_passed_on() {
     );
 }
 
-// covers: R-144 R-145 R-146 R-149 R-150
+// covers: R-144 R-145 R-146 R-147 R-148 R-149
 #[test]
 fn the_target_reaches_the_backend_byte_for_byte() {
     let backend = Backend::saying("here");
@@ -195,6 +195,8 @@ fn the_target_reaches_the_backend_byte_for_byte() {
         "/%c3%a9?q=%zz",
         "/a;b?c;d=e",
         "http://app.test/x?y",
+        "//something.test",
+        "//path?q=x%0a",
     ];
     for target in targets {
         assert_eq!(router.get("app.test", target).status, 200, "{target}");
@@ -489,4 +491,18 @@ fn the_load_balancers_user_agent_gets_a_health_check_on_any_path() {
     assert_eq!(response.header("Cache-Control"), Some("private, max-age=0"));
     assert_eq!(response.header("Expires"), Some("0"));
     assert_eq!(router.access_log().line().status, "200");
+}
+
+//
+#[test]
+fn the_load_balancers_user_agent_is_told_when_the_router_is_about_to_leave() {
+    let mut router = Router::builder().with("drain_wait", "10s").start();
+    router.process().signal(rustix::process::Signal::USR1);
+    let response = cloverleaf_tests::eventually("an unhealthy router", || {
+        let mut client = router.client();
+        client.send("GET / HTTP/1.1\r\nHost: any\r\nUser-Agent: HTTP-Monitor/1.1\r\n\r\n");
+        Some(client.response()).filter(|response| response.status != 200)
+    });
+    assert_eq!((response.status, response.text().as_str()), (503, ""));
+    assert_eq!(response.header("Cache-Control"), Some("private, max-age=0"));
 }

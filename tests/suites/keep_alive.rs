@@ -1,7 +1,7 @@
 //! One connection, many requests.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cloverleaf_tests::{Backend, End, Gate, Registration, Router, eventually, ok};
 
@@ -120,6 +120,16 @@ fn an_idle_connection_is_closed_in_time_and_a_long_request_is_not() {
         .with("frontend_idle_timeout", "300ms")
         .start();
     router.register(&Registration::of("app.test", &backend));
+    let mut active = router.client();
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(900) {
+        assert_eq!(
+            active.get("app.test", "/").text(),
+            "here",
+            "each request starts the time anew"
+        );
+        assert!(active.is_silent(Duration::from_millis(100)));
+    }
     let mut idle = router.client();
     assert_eq!(idle.get("app.test", "/").text(), "here");
     let mut busy = router.client();

@@ -307,6 +307,13 @@ fn the_last_valid_algorithm_that_was_named_is_the_pools() {
     router.settle();
     let after = algorithms();
     assert!(after.contains(&json!("least-connection")), "{after:?}");
+    router.register(&Registration::at("app.test", 4001).with("private_instance_id", "changed"));
+    router.settle();
+    assert!(
+        algorithms().contains(&json!("least-connection")),
+        "named by none of the later ones: {:?}",
+        algorithms()
+    );
     router.register(&option(4003, "bogus"));
     router.settle();
     assert!(

@@ -1,5 +1,7 @@
 //! Connections that change their protocol.
 
+use std::time::Duration;
+
 use cloverleaf_tests::{Backend, Client, End, RefusedPort, Registration, Router, eventually};
 
 const UPGRADE: &str =
@@ -53,11 +55,25 @@ fn bytes_go_both_ways_behind_a_101_until_one_side_closes() {
         router.access_log().lines().is_empty(),
         "the exchange is not over"
     );
+    assert!(client.is_silent(Duration::from_millis(300)));
     client.send("bye\n");
     assert_eq!(client.end(), End::Closed);
-    assert_eq!(router.access_log().line().status, "101");
-    eventually("the counter", || {
-        (router.metrics().sum("websocket_upgrades") == 1.0).then_some(())
+    let line = router.access_log().line();
+    assert_eq!(line.status, "101");
+    let seconds: f64 = line
+        .field("response_time")
+        .parse()
+        .expect("a number of seconds");
+    assert!(
+        seconds >= 0.3,
+        "the whole time of the connection: {}",
+        line.text
+    );
+    eventually("the counters", || {
+        let metrics = router.metrics();
+        (metrics.sum("websocket_upgrades") == 1.0
+            && metrics.labelled("responses", "status_group=\"xxx\"") == 1.0)
+            .then_some(())
     });
 }
 
@@ -134,6 +150,6 @@ fn an_upgraded_connection_outlives_the_endpoint_timeout() {
     let mut client = router.client();
     client.send(UPGRADE);
     assert_eq!(client.head().status, 101);
-    assert!(client.is_silent(std::time::Duration::from_millis(600)));
+    assert!(client.is_silent(Duration::from_millis(600)));
     say(&mut client, "still here\n");
 }

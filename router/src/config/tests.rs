@@ -116,6 +116,7 @@ fn r_018_the_start_delay_raises_the_stale_threshold() {
     assert_eq!(config.droplet_stale_threshold, Duration::from_nanos(1));
 }
 
+//
 #[test]
 fn r_019_the_drain_timeout_is_the_endpoint_timeout_when_zero_or_absent() {
     for drain in ["", "drain_timeout: 0s\n"] {
@@ -132,6 +133,7 @@ fn the_websocket_dial_timeout_follows_the_dial_timeout() {
     assert_eq!(config.websocket_dial_timeout, Duration::from_secs(1));
 }
 
+//
 #[test]
 fn r_020_a_list_of_sticky_cookies_replaces_the_default() {
     let names = |text: &str| load(text).config.sticky_session_cookie_names;

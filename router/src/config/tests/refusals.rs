@@ -91,6 +91,7 @@ fn r_003_without_any_listener() {
     );
 }
 
+//
 #[test]
 fn r_009_hash_is_no_router_wide_algorithm() {
     for word in ["random", "hash", "Round-Robin"] {
@@ -190,6 +191,7 @@ fn a_malformed_allowlist_entry_is_refused_when_it_counts() {
     );
 }
 
+//
 #[test]
 fn a_block_list_holds_networks() {
     load("route_services: {egress_blocklist: [10.0.0.0/8, \"fd00::/8\"]}");

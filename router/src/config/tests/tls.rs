@@ -147,6 +147,7 @@ fn r_007_an_unknown_client_certificate_mode() {
     );
 }
 
+//
 #[test]
 fn r_008_the_maximum_is_at_least_1_2_and_the_minimum_may_be_lower() {
     let pem = leaf("a.test");
@@ -323,6 +324,7 @@ fn a_metadata_rule_must_name_a_known_authority() {
     );
 }
 
+//
 #[test]
 fn a_domain_needs_a_name_and_authorities() {
     let text = report("domains:\n- {xfcc_format: envoy, forwarded_client_cert: always_forward}\n");

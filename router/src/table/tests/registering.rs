@@ -175,7 +175,7 @@ fn tagged(port: u16, guid: &'static str, index: u32) -> Registration<'static> {
     }
 }
 
-//
+//
 #[test]
 fn an_older_modification_tag_changes_nothing_at_all() {
     let mut world = World::new();
@@ -209,7 +209,7 @@ fn an_older_modification_tag_changes_nothing_at_all() {
     }
 }
 
-//
+//
 #[test]
 fn unregistering_with_an_older_index_is_ignored() {
     let mut world = World::new();
@@ -224,7 +224,7 @@ fn unregistering_with_an_older_index_is_ignored() {
     }
 }
 
-//
+//
 #[test]
 fn the_latest_registration_decides_the_route_service() {
     let mut world = World::new();
