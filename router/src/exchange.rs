@@ -61,10 +61,21 @@ pub struct Notes {
     pub start_stripped: bool,
     /// The client's `Connection` names `X-Vcap-Request-Id`.
     pub request_id_stripped: bool,
+    /// The ids of the trace that the request belongs to; only with tracing.
+    pub trace: Option<Box<TraceIds>>,
     /// The backend is told to close the connection behind this request.
     pub close_backend: bool,
     /// The exchange leaves no line in the access log.
     pub unlogged: bool,
+}
+
+/// The ids under which a request is traced, in hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceIds {
+    /// The trace, 16 or 32 digits.
+    pub trace: Box<str>,
+    /// The span, 16 digits.
+    pub span: Box<str>,
 }
 
 /// A UUID in text form.
@@ -89,6 +100,25 @@ impl RequestId {
     /// The text.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Its digits alone, as the id of a trace.
+    pub fn trace_id(&self) -> String {
+        let digits = self.0.iter().filter(|&&byte| byte != b'-');
+        digits.map(|&byte| char::from(byte)).collect()
+    }
+
+    /// A trace id in the layout of a UUID; `None` when it is none: 32 digits, of which the 13th is the version (spec 4.5).
+    pub fn of_trace(trace: &str) -> Option<RequestId> {
+        let digits: [u8; 32] = trace.as_bytes().try_into().ok()?;
+        let is_uuid = digits.iter().all(u8::is_ascii_hexdigit) && matches!(digits[12], b'1'..=b'5');
+        let mut text = [b'-'; 36];
+        let places = text.iter_mut().enumerate();
+        let places = places.filter(|(at, _)| !matches!(at, 8 | 13 | 18 | 23));
+        for ((_, place), digit) in places.zip(digits) {
+            *place = digit;
+        }
+        is_uuid.then_some(RequestId(text))
     }
 }
 
@@ -153,14 +183,14 @@ impl Exchange {
         entry.response_time_ns = nanoseconds(total);
         entry.gorouter_time_ns = nanoseconds(total.saturating_sub(backend));
         if let Some(endpoint) = &self.endpoint {
-            self.record
-                .set(Text::Endpoint, endpoint.address().as_bytes());
-            self.record
-                .set(Text::AppId, endpoint.application_id().as_bytes());
-            self.record
-                .set(Text::AppIndex, endpoint.instance_index().as_bytes());
-            self.record
-                .set(Text::InstanceId, endpoint.instance_id().as_bytes());
+            let (text, ends) = endpoint.identity();
+            let parts = [
+                Text::Endpoint,
+                Text::AppId,
+                Text::InstanceId,
+                Text::AppIndex,
+            ];
+            self.record.set_parts(text.as_bytes(), parts, ends);
         }
     }
 }

@@ -72,9 +72,21 @@ impl Policy {
             keep_alive_100_continue: config.keep_alive_100_continue_requests,
             times_attempts: !config.logging.extra_fields().is_empty(),
             per_app_metrics: config.per_app_prometheus_http_metrics_reporting,
-            response_limits: Limits::default(),
+            response_limits: response_limits(config),
             extra_headers,
             local_ip,
         }
     }
+}
+
+fn response_limits(config: &Config) -> Limits {
+    let lines = config.max_response_headers;
+    let mut limits = Limits {
+        lines: (lines > 0).then_some(lines),
+        ..Limits::default()
+    };
+    if config.max_response_header_bytes > 0 {
+        limits.bytes = config.max_response_header_bytes;
+    }
+    limits
 }

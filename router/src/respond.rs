@@ -85,6 +85,39 @@ impl Answer {
         Answer::error(404, "unknown_route", NOT_STORED, message)
     }
 
+    /// `X-Cf-App-Instance` without its form.
+    pub fn invalid_app_instance() -> Answer {
+        Answer::error(
+            400,
+            "invalid_cf_app_instance_header",
+            NOT_STORED,
+            "Invalid X-CF-App-Instance Header".into(),
+        )
+    }
+
+    /// `X-Cf-Process-Instance` without its form.
+    pub fn invalid_process_instance() -> Answer {
+        Answer::error(
+            400,
+            "invalid_cf_process_instance_header",
+            NOT_STORED,
+            "Invalid X-CF-Process-Instance Header".into(),
+        )
+    }
+
+    /// A route without the instance that was asked for, or no route.
+    pub fn unknown_instance(message: String) -> Answer {
+        Answer::error(400, "unknown_route", NOT_STORED, message)
+    }
+
+    /// More header bytes or lines than configured.
+    pub fn request_too_large() -> Answer {
+        Answer {
+            router_error: Some(Cow::Borrowed("max-request-size-exceeded")),
+            ..Answer::bare(431)
+        }
+    }
+
     /// A route without endpoints.
     pub fn no_endpoints(host: &[u8]) -> Answer {
         let message = format!(

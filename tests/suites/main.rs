@@ -5,16 +5,21 @@
 
 mod access_log;
 mod admin;
+mod attacks;
 mod balancing;
 mod bodies;
 mod bus;
 mod forwarding;
+mod instances;
 mod keep_alive;
 mod lookup;
 mod platform;
 mod registration;
+mod request_size;
 mod retries;
+mod rewriting;
 mod signals;
 mod start;
+mod tracing;
 mod upgrade;
 mod workers;

@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use cloverleaf_config::{GoDuration, Reader};
 
 use super::pairs::{Pair, check_bundle};
-use super::{Config, ExtraLogField, ForwardedClientCert, ShardingMode, XfccFormat, front_end_tls};
+use super::{
+    Config, ExtraLogField, ForwardedClientCert, ShardingMode, XfccFormat, front_end_tls,
+    is_rewritable,
+};
 
 /// Reports everything that keeps the router from starting with this configuration.
 pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
@@ -16,6 +19,7 @@ pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
     upstream(config, reader);
     domains(config, reader);
     logging(config, reader);
+    rewriting(config, reader);
     let threshold = reader.text("load_balancer_healthy_threshold");
     let negative = threshold
         .and_then(|text| text.parse::<GoDuration>().ok())
@@ -180,6 +184,29 @@ fn logging(config: &Config, reader: &mut Reader<'_>) {
     for (field, index) in fields.iter().zip(reader.indexes(list)) {
         if ExtraLogField::from_word(field).is_none() {
             reader.note(&format!("{list}[{index}]"), "unknown field, ignored");
+        }
+    }
+}
+
+fn rewriting(config: &Config, reader: &mut Reader<'_>) {
+    let rules = &config.http_rewrite.responses;
+    let added = rules.add_headers_if_not_present.iter();
+    let removed = rules.remove_headers.iter();
+    for (list, names) in [
+        (
+            "http_rewrite.responses.add_headers_if_not_present",
+            added.map(|header| header.name.as_str()).collect::<Vec<_>>(),
+        ),
+        (
+            "http_rewrite.responses.remove_headers",
+            removed.map(|header| header.name.as_str()).collect(),
+        ),
+    ] {
+        for (name, index) in names.into_iter().zip(reader.indexes(list)) {
+            if !is_rewritable(name) {
+                let text = "is not for rules to change, ignored";
+                reader.note(&format!("{list}[{index}].name"), text);
+            }
         }
     }
 }

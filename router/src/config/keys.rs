@@ -28,7 +28,7 @@ section! {
             /// Number of worker threads; -1 is one for each CPU.
             go_max_procs: i32 = -1 => Works,
             /// Address (host:port) of the debug server with `/log-level`.
-            debug_addr: String => Later,
+            debug_addr: String => Works,
             /// File for the process id.
             pid_file: String => Accepted("the supervisor writes the file"),
             /// Component log.
@@ -88,21 +88,21 @@ section! {
             /// Largest request head in bytes; values below 1 or above 1 MiB are 1 MiB.
             max_request_header_bytes: usize = 1 << 20 => Works also "max_header_bytes" shown "1048576",
             /// Most header lines of a request; 0 is no limit.
-            max_request_headers: usize => Later,
+            max_request_headers: usize => Works,
             /// Distributed tracing headers.
-            tracing: Tracing => Later,
+            tracing: Tracing => Works,
             /// Value of `X-Vcap-Trace` that turns on trace headers in the response; empty is off.
             trace_key: String => Works,
             /// `User-Agent` of requests that are answered as health checks on any path.
             healthcheck_user_agent: String = "HTTP-Monitor/1.1".to_owned() => Works,
         }
         "Responses" {
-            /// Largest response head in bytes; 0 is no limit.
-            max_response_header_bytes: usize => Later,
+            /// Largest response head in bytes; 0 is 10 MiB.
+            max_response_header_bytes: usize => Works,
             /// Most header lines of a response; 0 is no limit.
-            max_response_headers: usize => Later,
+            max_response_headers: usize => Works,
             /// Changes to response headers.
-            http_rewrite: HttpRewrite => Later,
+            http_rewrite: HttpRewrite => Works,
             /// Template, in Go's html/template language, for the router's own error pages.
             html_error_template_file: String => Later,
         }
@@ -252,7 +252,12 @@ impl Config {
     pub fn workers(&self) -> usize {
         match usize::try_from(self.go_max_procs) {
             Ok(count) if count > 0 => count,
-            _ => std::thread::available_parallelism().map_or(1, usize::from),
+            _ => Config::cpus(),
         }
+    }
+
+    /// The CPUs that this process may use.
+    pub fn cpus() -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from)
     }
 }

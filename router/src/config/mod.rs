@@ -29,6 +29,7 @@ mod status;
 mod tls;
 mod upstream;
 
+pub use cloverleaf_config::pem::PemError;
 pub use command_line::Arguments;
 pub use keys::Config;
 pub use load::{Check, Loaded};
@@ -36,9 +37,9 @@ pub use logging::{
     AccessLog, ExtraLogField, LogFormat, LogLevel, Logging, RedactQueryParams, Tracing,
 };
 pub use nats::{Nats, NatsHost};
-pub use prometheus::{Meters, Prometheus};
+pub use prometheus::{Meters, MetricsTls, MetricsTlsError, Prometheus};
 pub use reference::reference;
-pub use rewrite::{HeaderToAdd, HeaderToRemove, HttpRewrite, RewriteResponses};
+pub use rewrite::{HeaderToAdd, HeaderToRemove, HttpRewrite, RewriteResponses, is_rewritable};
 pub use routing::{AzPreference, BalancingAlgorithm, ForwardedClientCert, ShardingMode};
 pub use services::{Oauth, RoutingApi};
 pub use status::{Status, StatusRoutes, StatusTls};

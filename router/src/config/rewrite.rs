@@ -37,3 +37,23 @@ section! {
         name: String => Works shown "required",
     }
 }
+
+/// Whether rules may add and remove this header. Not those that say where a message ends and what becomes of the
+/// connection: they are the codec's; nor the date, which is made anew where it is missing; nor what is no name at all.
+pub fn is_rewritable(name: &str) -> bool {
+    const CODEC: [&str; 9] = [
+        "connection",
+        "content-length",
+        "date",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty()
+        && name.bytes().all(is_token)
+        && !CODEC.iter().any(|known| name.eq_ignore_ascii_case(known))
+}

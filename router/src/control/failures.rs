@@ -43,10 +43,13 @@ fn log(report: &FailedEndpoint) {
         .local_address
         .map(|address| address.to_string())
         .unwrap_or_default();
+    // Said only where there are any.
+    let trace = report.trace.as_deref();
+    let (trace_id, span_id) = (trace.map(|ids| &*ids.trace), trace.map(|ids| &*ids.span));
     let endpoints = report.pool.endpoints().len();
     if report.is_timeout {
         tracing::error!(target: "router", { "route-endpoint.json" = %Json(&shown), vcap_request_id = %id,
-            error = report.error.as_str() }, "backend-request-timeout");
+            error = report.error.as_str(), "trace-id" = trace_id, "span-id" = span_id }, "backend-request-timeout");
     }
     tracing::error!(
         target: "router",
@@ -61,6 +64,8 @@ fn log(report: &FailedEndpoint) {
             "local-address" = local_address.as_str(),
             error = report.error.as_str(),
             retriable = report.retriable,
+            "trace-id" = trace_id,
+            "span-id" = span_id,
         },
         "backend-endpoint-failed"
     );

@@ -6,11 +6,10 @@ use crate::observe::record::Text;
 
 pub(super) fn apply(request: &mut View<'_>, cx: &mut Context<'_>) {
     let head = &mut *request.head;
-    let start = head.added.len();
     head.added.extend_from_slice(b"X-Forwarded-For: ");
     let value = head.added.len();
-    for at in 0..head.fields.len() {
-        let field = &mut head.fields[at];
+    let sent = head.present.has(Name::ForwardedFor);
+    for field in head.fields.iter_mut().filter(|_| sent) {
         if field.id == Name::ForwardedFor && field.keep {
             field.keep = false;
             head.added.extend_from_slice(field.value.of(request.bytes));
@@ -20,5 +19,4 @@ pub(super) fn apply(request: &mut View<'_>, cx: &mut Context<'_>) {
     head.added.extend_from_slice(cx.client_ip.as_bytes());
     cx.record.set(Text::ForwardedFor, &head.added[value..]);
     head.added.extend_from_slice(b"\r\n");
-    debug_assert!(head.added.len() > start);
 }

@@ -6,7 +6,7 @@
 
 use super::Context;
 use crate::config::Config;
-use crate::message::{Name, View, list};
+use crate::message::{Name, Names, View, list};
 use crate::observe::record::Text;
 
 #[derive(Clone, Debug)]
@@ -25,6 +25,9 @@ impl HopByHop {
     }
 
     pub(super) fn apply(&self, request: &mut View<'_>, cx: &mut Context<'_>) {
+        if !request.head.present.has_any(Name::HOP_BY_HOP) {
+            return;
+        }
         let (mut te_trailers, mut upgrade) = (false, None);
         for at in 0..request.head.fields.len() {
             let field = request.head.fields[at];
@@ -90,6 +93,11 @@ fn is_option(name: &[u8]) -> bool {
 
 /// The same for a response.
 pub(super) fn strip_reply(reply: &mut View<'_>) {
+    const STRIPPED: Names = Names::of(&[Name::CfProxySignature]);
+    let present = reply.head.present;
+    if !present.has_any(Name::HOP_BY_HOP) && !present.has_any(STRIPPED) {
+        return;
+    }
     for at in 0..reply.head.fields.len() {
         let field = reply.head.fields[at];
         if field.id == Name::Connection {
@@ -100,8 +108,7 @@ pub(super) fn strip_reply(reply: &mut View<'_>) {
             }
         }
         // Trailers are announced to who gets them; the relay decides that.
-        if field.id.hop_by_hop() && field.id != Name::Trailer || field.id == Name::CfProxySignature
-        {
+        if field.id.hop_by_hop() && field.id != Name::Trailer || STRIPPED.has(field.id) {
             reply.head.fields[at].keep = false;
         }
     }

@@ -14,7 +14,10 @@ mod health_check;
 mod hop_by_hop;
 mod request_id;
 mod request_start;
+mod rewrite;
+mod size;
 mod trace;
+mod tracing;
 mod user_agent;
 
 use crate::config::Config;
@@ -33,6 +36,9 @@ pub struct Filters {
     hop_by_hop: hop_by_hop::HopByHop,
     forwarded_proto: forwarded_proto::ForwardedProto,
     trace: trace::Trace,
+    tracing: Option<Box<tracing::Tracing>>,
+    size: size::Size,
+    rewrite: Option<Box<rewrite::Rewrite>>,
 }
 
 /// What a filter may know besides the head.
@@ -62,6 +68,24 @@ impl Filters {
             hop_by_hop: hop_by_hop::HopByHop::new(config),
             forwarded_proto: forwarded_proto::ForwardedProto::new(config),
             trace: trace::Trace::new(config, policy),
+            tracing: tracing::Tracing::new(config, policy),
+            size: size::Size::new(config),
+            rewrite: rewrite::Rewrite::new(config),
+        }
+    }
+
+    /// First of all: the ids that the request is known by.
+    #[inline]
+    pub fn identified(
+        &self,
+        request: &mut View<'_>,
+        id: &mut RequestId,
+        notes: &mut Notes,
+        record: &mut Record,
+        mut random: impl FnMut() -> u64,
+    ) {
+        if let Some(tracing) = &self.tracing {
+            tracing.apply(request, id, notes, record, &mut random);
         }
     }
 
@@ -69,6 +93,12 @@ impl Filters {
     #[inline]
     pub fn arrived(&self, request: &View<'_>, healthy: impl FnOnce() -> bool) -> Option<Answer> {
         self.health_check.answer(request, healthy)
+    }
+
+    /// Behind the look-up, before anything is edited. An answer ends the request.
+    #[inline]
+    pub fn found(&self, request: &View<'_>, facts: &Request) -> Option<Answer> {
+        self.size.answer(request, facts)
     }
 
     /// Behind the look-up: makes the head what the backend gets.
@@ -97,5 +127,13 @@ impl Filters {
         hop_by_hop::strip_reply(reply);
         request_id::reply(reply, request_id);
         self.trace.reply(reply, notes, endpoint);
+    }
+    /// Every finished response head, at the beginning of `out`: the router's own, a backend's, an interim one.
+    #[inline]
+    pub fn finished(&self, out: &mut Vec<u8>, record: &mut Record) {
+        if let Some(rewrite) = &self.rewrite {
+            rewrite.apply(out);
+            rewrite.note(record);
+        }
     }
 }

@@ -4,6 +4,9 @@ use crate::message::{Name, View};
 
 #[inline]
 pub(super) fn apply(request: &mut View<'_>) {
+    if !request.head.present.has(Name::UserAgent) {
+        return;
+    }
     for field in &mut request.head.fields {
         if field.id == Name::UserAgent && field.value.is_empty() {
             field.keep = false;

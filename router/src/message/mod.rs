@@ -7,7 +7,7 @@
 mod name;
 mod view;
 
-pub use name::Name;
+pub use name::{Name, Names};
 pub use view::{View, list};
 
 /// A piece of the buffer that a head was read from.
@@ -75,6 +75,8 @@ pub struct Head {
     pub status: u16,
     /// Header lines in the order in which they came.
     pub fields: Vec<Field>,
+    /// The names of these lines, removed ones too: most questions about a head end here.
+    pub present: Names,
     /// Finished lines (`Name: value\r\n`) that are written behind the kept fields.
     pub added: Vec<u8>,
 }
@@ -87,18 +89,27 @@ impl Head {
         self.version = Version::default();
         self.status = 0;
         self.fields.clear();
+        self.present = Names::default();
         self.added.clear();
     }
 
     /// The first kept field of this name.
+    #[inline]
     pub fn find(&self, id: Name) -> Option<&Field> {
+        if !self.present.has(id) {
+            return None;
+        }
         self.fields
             .iter()
             .find(|field| field.id == id && field.keep)
     }
 
     /// Takes every field of this name out of the message.
+    #[inline]
     pub fn remove(&mut self, id: Name) {
+        if !self.present.has(id) {
+            return;
+        }
         for field in self.fields.iter_mut().filter(|field| field.id == id) {
             field.keep = false;
         }

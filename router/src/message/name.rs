@@ -44,6 +44,8 @@ pub enum Name {
     UserAgent,
     /// `X-Cf-App-Instance`
     CfAppInstance,
+    /// `X-Cf-Process-Instance`
+    CfProcessInstance,
     /// `X-CF-ApplicationID`
     CfApplicationId,
     /// `X-CF-InstanceID`
@@ -69,6 +71,40 @@ pub enum Name {
     /// Another spelling (`_` or `.` for `-`) of a name that the router vouches for: many application
     /// stacks fold these into one, so such a line never goes on.
     Lookalike,
+}
+
+/// A set of names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Names(u64);
+
+impl Names {
+    /// These names.
+    pub const fn of(names: &[Name]) -> Names {
+        let (mut set, mut at) = (0, 0);
+        while at < names.len() {
+            set |= 1 << names[at] as u8;
+            at += 1;
+        }
+        Names(set)
+    }
+
+    /// Adds a name.
+    #[inline]
+    pub fn insert(&mut self, name: Name) {
+        self.0 |= 1 << name as u8;
+    }
+
+    /// Whether `name` is among them.
+    #[inline]
+    pub const fn has(self, name: Name) -> bool {
+        self.0 & 1 << name as u8 != 0
+    }
+
+    /// Whether any of `others` is among them.
+    #[inline]
+    pub const fn has_any(self, others: Names) -> bool {
+        self.0 & others.0 != 0
+    }
 }
 
 use Name::*;
@@ -116,6 +152,7 @@ const BY_LENGTH: [&[(&str, Name)]; 24] = {
     ];
     table[19] = &[("proxy-authorization", ProxyAuthorization)];
     table[20] = &[("x-cf-proxy-signature", CfProxySignature)];
+    table[21] = &[("x-cf-process-instance", CfProcessInstance)];
     table[23] = &[("x-forwarded-client-cert", ForwardedClientCert)];
     table
 };
@@ -134,7 +171,7 @@ impl Name {
             if text.as_bytes().first() != Some(&first) {
                 continue;
             }
-            if name.eq_ignore_ascii_case(text.as_bytes()) {
+            if is_spelling(name, text.as_bytes()) {
                 return *id;
             }
             if id.vouched_for() && is_lookalike(name, text.as_bytes()) {
@@ -158,20 +195,44 @@ impl Name {
         )
     }
 
-    /// Concerns one connection only and never goes on (RFC 9110 section 7.6.1, spec 4.4).
+    /// What concerns one connection only and never goes on (RFC 9110 section 7.6.1, spec 4.4).
+    pub const HOP_BY_HOP: Names = Names::of(&[
+        Connection,
+        KeepAlive,
+        ProxyAuthenticate,
+        ProxyAuthorization,
+        ProxyConnection,
+        Te,
+        Trailer,
+        TransferEncoding,
+        Upgrade,
+    ]);
+
+    /// Whether it is one of [`Name::HOP_BY_HOP`].
+    #[inline]
     pub const fn hop_by_hop(self) -> bool {
-        matches!(
-            self,
-            Connection
-                | KeepAlive
-                | ProxyAuthenticate
-                | ProxyAuthorization
-                | ProxyConnection
-                | Te
-                | Trailer
-                | TransferEncoding
-                | Upgrade
-        )
+        Name::HOP_BY_HOP.has(self)
+    }
+}
+
+/// Whether `name` is `text` in whatever case; both have the same length, and `text` is in lower case.
+///
+/// Eight bytes at a time: setting one bit makes an upper-case letter a lower-case one and leaves digits and `-` alone.
+/// Nothing else that may stand in a field name becomes one of them by it.
+#[inline]
+fn is_spelling(name: &[u8], text: &[u8]) -> bool {
+    const LOWER: u64 = u64::from_ne_bytes([0x20; 8]);
+    let same = |name: &[u8; 8], text: &[u8; 8]| {
+        u64::from_ne_bytes(*name) | LOWER == u64::from_ne_bytes(*text)
+    };
+    let (words, texts) = (name.as_chunks::<8>().0, text.as_chunks::<8>().0);
+    if !words.iter().zip(texts).all(|(word, text)| same(word, text)) {
+        return false;
+    }
+    match (name.last_chunk::<8>(), text.last_chunk::<8>()) {
+        // Once more what was compared already, but for the rest behind the last whole word.
+        (Some(name), Some(text)) => same(name, text),
+        _ => name.iter().zip(text).all(|(name, text)| name | 0x20 == *text),
     }
 }
 
@@ -200,6 +261,26 @@ mod tests {
         assert_eq!(Name::of(b"X_Forwarded_For"), Lookalike);
         assert_eq!(Name::of(b"x.vcap-request_id"), Lookalike);
         assert_eq!(Name::of(b"Content_Length"), Other);
+    }
+
+    #[test]
+    fn a_set_has_what_was_put_into_it() {
+        let mut names = Names::of(&[Host, Lookalike]);
+        assert!(names.has(Host) && names.has(Lookalike) && !names.has(Date));
+        names.insert(Date);
+        assert!(names.has(Date) && names.has_any(Names::of(&[Cookie, Date])));
+        assert!(!names.has_any(Names::of(&[Cookie, Other])));
+    }
+
+    #[test]
+    fn a_name_that_differs_anywhere_is_another() {
+        for (text, id) in BY_LENGTH.iter().copied().flatten() {
+            for at in 0..text.len() {
+                let mut name = text.as_bytes().to_vec();
+                name[at] = b'!';
+                assert_ne!(Name::of(&name), *id, "{text} with another byte {at}");
+            }
+        }
     }
 
     // Design invariant 7

@@ -123,6 +123,22 @@ impl Record {
         self.pieces[which as usize] = self.keep(value);
     }
 
+    /// Sets several texts that stand behind each other in `whole`; each ends where its number in `ends` says.
+    #[inline]
+    pub fn set_parts<const N: usize>(&mut self, whole: &[u8], which: [Text; N], ends: [usize; N]) {
+        let Piece { start, length } = self.keep(whole);
+        let mut from = 0;
+        for (which, end) in which.into_iter().zip(ends) {
+            // What did not fit is left out as a whole.
+            let to = u32::try_from(end).unwrap_or(u32::MAX).min(length);
+            self.pieces[which as usize] = Piece {
+                start: start + from,
+                length: to.saturating_sub(from),
+            };
+            from = to;
+        }
+    }
+
     /// A text, empty when it was not set.
     pub fn get(&self, which: Text) -> &[u8] {
         self.pieces[which as usize].of(&self.text)
@@ -135,6 +151,14 @@ impl Record {
     pub fn push_extra(&mut self, value: Option<&[u8]>) {
         let piece = value.map(|value| self.keep(value));
         self.extra.push(piece);
+    }
+
+    /// Replaces the value of the extra header with this number.
+    pub fn set_extra(&mut self, number: usize, value: Option<&[u8]>) {
+        let piece = value.map(|value| self.keep(value));
+        if let Some(extra) = self.extra.get_mut(number) {
+            *extra = piece;
+        }
     }
 
     pub(super) fn view(&self) -> View<'_> {
@@ -194,6 +218,18 @@ mod tests {
         assert_eq!(record.get(Text::LocalAddress), b"");
         record.clear();
         assert_eq!(record.get(Text::Host), b"");
+    }
+
+    #[test]
+    fn parts_of_one_piece_are_texts_of_their_own() {
+        let mut record = Record::default();
+        record.set(Text::Host, b"a.test");
+        let which = [Text::Endpoint, Text::AppId, Text::InstanceId];
+        record.set_parts(b"10.0.0.1:80app", which, [11, 14, 14]);
+        assert_eq!(record.get(Text::Endpoint), b"10.0.0.1:80");
+        assert_eq!(record.get(Text::AppId), b"app");
+        assert_eq!(record.get(Text::InstanceId), b"");
+        assert_eq!(record.get(Text::Host), b"a.test");
     }
 
     #[test]

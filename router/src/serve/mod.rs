@@ -9,6 +9,7 @@
 //! - [`connection`]: the keep-alive loop, idle time, the end of a connection
 //! - [`request`]: one request, from its head to its log line
 //! - [`head`]: the head of a request, read or refused
+//! - [`instance`]: requests for one instance of an application
 //! - [`client`]: the client's side as `upstream` sees it: body in, interim answers out
 //! - [`reply`]: a backend's answer: its head rewritten, its body relayed
 //! - [`relay`]: the response body on its way back
@@ -17,6 +18,7 @@
 mod client;
 mod connection;
 mod head;
+mod instance;
 mod relay;
 mod reply;
 mod request;

@@ -81,10 +81,13 @@ where
     exchange.times.answered = Some(now);
     exchange.record.entry.request_bytes = client.received;
     if let (Some(endpoint), Some(received)) = (&exchange.endpoint, exchange.times.received) {
-        let component = endpoint.tag("component").unwrap_or_default();
-        worker
-            .counters
-            .latency(component, nanoseconds(now - received));
+        let component = endpoint.component();
+        worker.counters.latency(
+            component,
+            exchange.reply.status,
+            nanoseconds(now - received),
+        );
+        worker.counters.app(endpoint.application_id());
         if worker.policy.per_app_metrics {
             let source_id = endpoint.tag("source_id").unwrap_or("gorouter");
             worker
@@ -163,12 +166,14 @@ where
     write::status_line(Version::Http11, 101, out);
     write::fields(bytes, view.head, out);
     out.extend_from_slice(b"\r\n");
+    worker.filters.finished(out, &mut exchange.record);
     answer.buffer.consume(answer.response.head_length);
     exchange.record.entry.status = 101;
     worker.counters.response(101);
     if client.send(&exchange.out, timer).await.is_ok() {
         // Upgraded connections live as long as both sides like.
         timer.disarm();
+        let _upgraded = worker.handover.upgrade();
         // What goes through is not a body: the log shows none, as the original's does.
         tunnel::carry(client, answer.connection, answer.buffer).await;
     }
@@ -229,4 +234,5 @@ fn returning(
     write::fields(bytes, head, out);
     out.extend_from_slice(connection_line(to.version, to.keep_alive));
     out.extend_from_slice(b"\r\n");
+    worker.filters.finished(out, record);
 }

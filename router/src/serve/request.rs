@@ -8,6 +8,7 @@ use super::Next;
 use super::client::Client;
 use super::connection::Peer;
 use super::head::{self, Ended};
+use super::instance::Addressed;
 use super::reply::pass_on;
 use crate::balance::overloaded;
 use crate::exchange::{Exchange, nanoseconds};
@@ -65,6 +66,16 @@ where
     let bytes = inbound.unread();
     exchange.begin(bytes, request, &worker.policy.extra_headers, &worker.clock);
     exchange.request_id = worker.request_id();
+    let mut view = View {
+        head: &mut exchange.head,
+        bytes,
+    };
+    let (id, notes) = (&mut exchange.request_id, &mut exchange.notes);
+    worker
+        .filters
+        .identified(&mut view, id, notes, &mut exchange.record, || {
+            worker.random()
+        });
     exchange
         .record
         .set(Text::RequestId, exchange.request_id.as_bytes());
@@ -188,7 +199,10 @@ fn prepare(
             .set(Text::RouterError, b"deprecated-semicolon-params");
         let id = exchange.request_id;
         let vcap_request_id = String::from_utf8_lossy(id.as_bytes());
-        tracing::warn!(target: "router", vcap_request_id = %vcap_request_id, "deprecated-semicolon-params");
+        let trace = exchange.notes.trace.as_deref();
+        let (trace_id, span_id) = (trace.map(|ids| &*ids.trace), trace.map(|ids| &*ids.span));
+        tracing::warn!(target: "router", { vcap_request_id = %vcap_request_id, "trace-id" = trace_id, "span-id" = span_id },
+            "deprecated-semicolon-params");
     }
     if request.target.form == Form::Authority {
         exchange.record.set(Text::Target, b"/");
@@ -200,13 +214,35 @@ fn prepare(
         worker.counters.count(Count::RejectedRequests);
         return Some(Answer::empty_host());
     }
+    let addressed = match Addressed::of(&view) {
+        Ok(addressed) => addressed,
+        Err(answer) => {
+            worker.counters.count(Count::RejectedRequests);
+            return Some(answer);
+        }
+    };
     let began = Instant::now();
     let found = worker.table.lookup(name, request.target.path.of(bytes));
     let looked_up = Instant::now();
     worker.counters.route_lookup(nanoseconds(looked_up - began));
-    let Some(pool) = found else {
+    let narrowed = match &addressed {
+        None => found,
+        Some(addressed) => found.and_then(|pool| {
+            pool.narrowed(worker.random() as u32, |endpoint| {
+                addressed.means(
+                    endpoint.application_id(),
+                    endpoint.instance_index(),
+                    endpoint.tag("process_id"),
+                )
+            })
+        }),
+    };
+    let Some(pool) = narrowed else {
         worker.counters.count(Count::RejectedRequests);
-        return Some(Answer::unknown_route(shown));
+        return Some(match addressed {
+            None => Answer::unknown_route(shown),
+            Some(addressed) => addressed.missing(shown),
+        });
     };
     let endpoints = pool.endpoints();
     if endpoints.is_empty() {
@@ -217,6 +253,12 @@ fn prepare(
         return Some(Answer::connection_limit(shown));
     }
     drop(endpoints);
+    if let Some(answer) = worker.filters.found(&view, request) {
+        // Nobody is asked; the log names who would have been (spec 4.11).
+        exchange.endpoint = upstream::likely(worker, &pool);
+        worker.counters.response(answer.status);
+        return Some(answer);
+    }
     let mut context = Context {
         request,
         client_ip: &peer.ip,
@@ -318,6 +360,9 @@ where
     let length = worker
         .clock
         .with_date(|date| answer.write(&recipient, date, &mut exchange.out));
+    worker
+        .filters
+        .finished(&mut exchange.out, &mut exchange.record);
     exchange.record.entry.response_bytes = length as u64;
     exchange.record.entry.request_bytes = client.received;
     timer.arm(worker.policy.frontend_idle_timeout);

@@ -82,20 +82,24 @@ impl Pool {
 
     /// A pool of those endpoints that `keep` accepts, for requests that address an instance (spec
     /// 3.3); `None` when there are none. It stands outside the table: it does not change any
-    /// more, and marks play no part in it.
-    pub fn narrowed(&self, mut keep: impl FnMut(&Endpoint) -> bool) -> Option<Arc<Pool>> {
+    /// more, and marks play no part in it. Round robin begins at `start`, taken modulo the number
+    /// of endpoints: each request has a pool of its own, so only a random start spreads them.
+    pub fn narrowed(
+        &self,
+        start: u32,
+        mut keep: impl FnMut(&Endpoint) -> bool,
+    ) -> Option<Arc<Pool>> {
         let all = self.endpoints();
         let kept = all.iter().filter(|slot| keep(slot.endpoint()));
         let slots: Vec<_> = kept.map(Slot::copy).collect();
         if slots.is_empty() {
             return None;
         }
-        let cursor = self.cursor.load(Ordering::Relaxed);
         let endpoints = Endpoints {
             narrowed: true,
             ..all.with_slots(slots)
         };
-        Some(Self::new(self.name.clone(), endpoints, cursor))
+        Some(Self::new(self.name.clone(), endpoints, start))
     }
 
     /// Moves the cursor on by one and returns where it was.

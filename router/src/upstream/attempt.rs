@@ -210,7 +210,7 @@ async fn answer<D: Downstream>(
                         if (100..200).contains(&exchange.reply.status)
                             && exchange.reply.status != 101 =>
                     {
-                        interim(exchange, &buffer_now);
+                        interim(worker, exchange, &buffer_now);
                         down.interim(&exchange.reply.added, timer)
                             .await
                             .map_err(|_| Cause::ClientGone)?;
@@ -283,7 +283,7 @@ async fn fill<D: Downstream>(
 }
 
 /// Leaves a complete interim head in `exchange.reply.added`.
-fn interim(exchange: &mut Exchange, buffer: &Buffer) {
+fn interim(worker: &Worker, exchange: &mut Exchange, buffer: &Buffer) {
     let reply = &mut exchange.reply;
     for field in &mut reply.fields {
         field.keep &= !field.id.hop_by_hop();
@@ -292,5 +292,6 @@ fn interim(exchange: &mut Exchange, buffer: &Buffer) {
     write::status_line(Version::Http11, reply.status, &mut out);
     write::fields(buffer.unread(), reply, &mut out);
     out.extend_from_slice(b"\r\n");
+    worker.filters.finished(&mut out, &mut exchange.record);
     reply.added = out;
 }

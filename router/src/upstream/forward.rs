@@ -62,9 +62,7 @@ pub async fn forward<D: Downstream>(
         exchange.endpoint = Some(Arc::clone(&endpoint));
         let mut source = Source::Any;
         let failure = loop {
-            worker
-                .counters
-                .request(endpoint.tag("component").unwrap_or_default());
+            worker.counters.request(endpoint.component());
             match attempt(worker, exchange, &endpoint, down, timer, source).await {
                 Ok(answer) => {
                     if policy.times_attempts {
@@ -99,6 +97,13 @@ pub async fn forward<D: Downstream>(
     }
 }
 
+/// The endpoint that a request would have been sent to, for the log of one that is not sent.
+pub fn likely(worker: &Worker, pool: &Pool) -> Option<Arc<Endpoint>> {
+    let rules = &worker.policy.rules;
+    let picked = Selection::new().next(pool, rules, worker.clock.now(), || worker.random());
+    picked.ok().map(|picked| picked.endpoint)
+}
+
 /// Ends the outgoing head with the lines that name the endpoint (spec 4.4).
 fn address_to(exchange: &mut Exchange, endpoint: &Endpoint) {
     let out = &mut exchange.out;
@@ -107,15 +112,21 @@ fn address_to(exchange: &mut Exchange, endpoint: &Endpoint) {
         "" => endpoint.address(),
         id => id,
     };
-    for (name, value) in [
-        ("X-CF-ApplicationID: ", endpoint.application_id()),
-        ("\r\nX-CF-InstanceIndex: ", endpoint.instance_index()),
-        ("\r\nX-CF-InstanceID: ", instance),
-    ] {
-        out.extend_from_slice(name.as_bytes());
-        // A registration is not a peer that may write header lines.
-        out.extend(value.bytes().filter(|byte| !byte.is_ascii_control()));
-    }
+    let (application, index) = (endpoint.application_id(), endpoint.instance_index());
+    // A registration is not a peer that may write header lines.
+    let push = match endpoint.is_printable() {
+        true => |out: &mut Vec<u8>, value: &str| out.extend_from_slice(value.as_bytes()),
+        false => |out: &mut Vec<u8>, value: &str| {
+            out.extend(value.bytes().filter(|byte| !byte.is_ascii_control()));
+        },
+    };
+    out.reserve(80 + application.len() + index.len() + instance.len());
+    out.extend_from_slice(b"X-CF-ApplicationID: ");
+    push(out, application);
+    out.extend_from_slice(b"\r\nX-CF-InstanceIndex: ");
+    push(out, index);
+    out.extend_from_slice(b"\r\nX-CF-InstanceID: ");
+    push(out, instance);
     out.extend_from_slice(b"\r\n\r\n");
 }
 
@@ -138,17 +149,20 @@ fn note(
     if failure.fault() == Fault::Client {
         return;
     }
-    if failure.marks() {
+    // What goes wrong with an instance that was asked for is no reason to send others elsewhere (spec 3.3).
+    let narrowed = pool.endpoints().is_narrowed();
+    if failure.marks() && !narrowed {
         endpoint.mark_failed(worker.clock.now());
     }
     worker.report(FailedEndpoint {
         pool: Arc::clone(pool),
         endpoint: Arc::clone(endpoint),
-        remove: failure.removes() && endpoint.tls(),
+        remove: failure.removes() && endpoint.tls() && !narrowed,
         error: failure.cause.to_string(),
         is_timeout: matches!(failure.cause, Cause::Timeout),
         attempt: number,
         request_id: exchange.request_id,
+        trace: exchange.notes.trace.clone(),
         got_connection: !matches!(failure.cause, Cause::Dial { .. }),
         wrote_headers: failure.sent == super::Sent::Head,
         reused: failure.reused,

@@ -19,7 +19,7 @@ use std::task::{Context, Poll};
 
 pub use classify::{Cause, DialError, Failure, Fault, Sent};
 pub use connection::Connection;
-pub use forward::{Outcome, forward};
+pub use forward::{Outcome, forward, likely};
 pub use idle::Idle;
 pub use retry::{Replay, replay};
 

@@ -26,7 +26,7 @@ pub use thread::{Phase, spawn};
 pub use wheel::{TICK, Timer, Wheel};
 
 use crate::control::Health;
-use crate::exchange::{Exchange, RequestId};
+use crate::exchange::{Exchange, RequestId, TraceIds};
 use crate::filters::Filters;
 use crate::observe::access_log::WorkerLog;
 use crate::observe::counters::WorkerCounters;
@@ -109,6 +109,8 @@ pub struct FailedEndpoint {
     pub attempt: u32,
     /// The request.
     pub request_id: RequestId,
+    /// The trace that it belongs to.
+    pub trace: Option<Box<TraceIds>>,
     /// A connection was made or reused.
     pub got_connection: bool,
     /// The request's head was written.

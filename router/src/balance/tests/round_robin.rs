@@ -119,9 +119,9 @@ fn in_a_narrowed_pool_marks_play_no_part_and_stay() {
     let mut balanced = balanced(3);
     balanced.endpoint(1).mark_failed(balanced.now);
     let real = balanced.pool.clone();
-    balanced.pool = real.narrowed(|endpoint| endpoint.port() == 1).unwrap();
+    balanced.pool = real.narrowed(0, |endpoint| endpoint.port() == 1).unwrap();
     assert_eq!(balanced.request(), 1);
-    balanced.pool = real.narrowed(|endpoint| endpoint.port() > 0).unwrap();
+    balanced.pool = real.narrowed(0, |endpoint| endpoint.port() > 0).unwrap();
     let mut selection = Selection::new();
     let first = balanced.next(&mut selection).unwrap().endpoint.port();
     let second = balanced.next(&mut selection).unwrap().endpoint.port();

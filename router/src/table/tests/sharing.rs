@@ -144,8 +144,10 @@ fn a_narrowed_pool_holds_the_chosen_endpoints_and_stands_for_itself() {
         world.register(&["a.test/P"], &plain(port));
     }
     let pool = world.pool("a.test/p").unwrap();
-    assert!(pool.narrowed(|_| false).is_none());
-    let narrowed = pool.narrowed(|endpoint| endpoint.port() % 2 == 0).unwrap();
+    assert!(pool.narrowed(0, |_| false).is_none());
+    let narrowed = pool
+        .narrowed(0, |endpoint| endpoint.port() % 2 == 0)
+        .unwrap();
     assert_eq!(narrowed.uri(), "a.test/p");
     assert_eq!(narrowed.cookie_path(), "/P");
     assert!(narrowed.endpoints().is_narrowed());
