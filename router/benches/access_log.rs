@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cloverleaf_router::observe::access_log::{AccessLog, LogSettings};
-use cloverleaf_router::observe::counters::Losses;
+use cloverleaf_router::observe::losses::Losses;
 use cloverleaf_router::observe::record::{Record, Text};
 use criterion::{Criterion, criterion_group, criterion_main};
 

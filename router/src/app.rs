@@ -1,28 +1,33 @@
 //! The only file that wires the rest: from a configuration and a bus to a running router, and back.
 
+mod debug;
+mod operators;
+
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, UdpSocket};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use cloverleaf_bus::Bus;
 use cloverleaf_telemetry::Json;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::accept::listen;
 use crate::config::{BalancingAlgorithm, Config};
 use crate::control::{
-    Health, Identity, Registrar, Segments, Subscriber, health, metrics, routes, watch_failures,
+    Health, Identity, Registrar, Segments, Subscriber, publish_active_apps, watch_failures,
 };
 use crate::filters::Filters;
 use crate::observe::access_log::{self, AccessLog, LogSettings};
-use crate::observe::registry::{Gauge, Metrics};
+use crate::observe::registry::Metrics;
 use crate::policy::Policy;
 use crate::table::{self, Algorithm, EmptyPool, Millis, Table};
 use crate::worker::{Handover, Parts, Phase, handovers, spawn};
+use operators::Operators;
+
+pub use debug::DebugServer;
 
 /// How often a drain looks whether the last connection has ended.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
@@ -49,6 +54,14 @@ pub enum StartError {
         /// What the system said.
         error: io::Error,
     },
+    /// A listener for operators cannot speak TLS.
+    #[error("{listener}: {error}")]
+    Tls {
+        /// Which listener.
+        listener: &'static str,
+        /// What is wrong with its certificates, or with what it is to speak.
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A worker's thread cannot be started.
     #[error("worker: {0}")]
     Worker(io::Error),
@@ -64,6 +77,8 @@ pub struct Router {
     workers: Vec<JoinHandle<()>>,
     log: AccessLog,
     ports: Ports,
+    /// Whether the bus is closed for good.
+    bus_closed: watch::Receiver<bool>,
     /// Subscriptions, listeners for operators, pruning: they end with the router.
     tasks: JoinSet<()>,
 }
@@ -75,6 +90,8 @@ pub struct Ports {
     pub http: Option<u16>,
     /// `/health`
     pub health: Option<u16>,
+    /// `/health` over TLS
+    pub tls_health: Option<u16>,
     /// `/routes`
     pub routes: u16,
     /// `/metrics`
@@ -105,51 +122,50 @@ impl Router {
         let table = Arc::clone(registrar.table());
         let health = Arc::new(Health::default());
         let log_settings = LogSettings::from(&*config);
-        let log =
-            AccessLog::start(&log_settings, metrics.losses()).map_err(StartError::AccessLog)?;
+        // Names may have to be looked up and a connection made.
+        let log = {
+            let (settings, losses) = (log_settings.clone(), metrics.losses());
+            tokio::task::spawn_blocking(move || AccessLog::start(&settings, losses))
+        };
+        let log = log
+            .await
+            .map_err(|error| StartError::Worker(error.into()))?;
+        let log = log.map_err(StartError::AccessLog)?;
         let mut tasks = JoinSet::new();
-        let mut ports = Ports::default();
-
-        if config.status.enable_nontls_health_checks {
-            let listener =
-                bind("health listener", ([0, 0, 0, 0], config.status.port).into()).await?;
-            ports.health = port_of(&listener);
-            tasks.spawn(health::serve(listener, Arc::clone(&health)));
-        }
-        let listener = bind(
-            "routes listener",
-            ([127, 0, 0, 1], config.status.routes.port).into(),
-        )
-        .await?;
-        ports.routes = port_of(&listener).unwrap_or(config.status.routes.port);
-        let access = routes::Access::new(&config.status.user, &config.status.pass);
-        tasks.spawn(routes::serve(listener, Arc::clone(&table), access, started));
-        if config.prometheus.enabled && config.prometheus.port != 0 {
-            let listener = bind(
-                "metrics listener",
-                ([127, 0, 0, 1], config.prometheus.port).into(),
-            )
-            .await?;
-            ports.metrics = port_of(&listener);
-            tasks.spawn(metrics::serve(listener, Arc::clone(&metrics)));
-        }
+        let identity = Identity::new(&config, local_ip);
+        let operators = Operators {
+            config: &config,
+            identity: &identity,
+            health: &health,
+            table: &table,
+            metrics: &metrics,
+            started,
+        };
+        let ports = operators.open(&bus, &mut tasks).await?;
 
         let (failures, reports) = mpsc::unbounded_channel();
         tasks.spawn(watch_failures(reports, Arc::clone(&registrar)));
-        let identity = Identity::new(&config, local_ip);
         let subscriber = Subscriber::start(
-            bus,
+            bus.clone(),
             source,
             Arc::clone(&registrar),
             identity,
             config.nats_client_ping_interval,
         );
         let subscriber = subscriber.await.map_err(StartError::Subscribe)?;
-        tasks.spawn(subscriber.run(Arc::clone(&metrics)));
+        let (closed, bus_closed) = watch::channel(false);
+        let of_subscriber = Arc::clone(&metrics);
+        tasks.spawn(async move {
+            subscriber.run(of_subscriber).await;
+            closed.send_replace(true);
+        });
+        if !config.publish_active_apps_interval.is_zero() {
+            let interval = config.publish_active_apps_interval;
+            tasks.spawn(publish_active_apps(bus, Arc::clone(&metrics), interval));
+        }
         if !config.prune_stale_droplets_interval.is_zero() {
             tasks.spawn(prune(
                 Arc::clone(&registrar),
-                Arc::clone(&metrics),
                 config.prune_stale_droplets_interval,
             ));
         }
@@ -171,6 +187,7 @@ impl Router {
             workers: Vec::new(),
             log,
             ports,
+            bus_closed,
             tasks,
         };
         let mut listeners = router.listeners(workers)?;
@@ -231,19 +248,37 @@ impl Router {
         &self.registrar
     }
 
+    /// Waits until the bus is closed for good, which leaves the router without news of any route. Safe to cancel.
+    pub async fn bus_closed(&self) {
+        let mut closed = self.bus_closed.clone();
+        // An error means that its task is gone, and that only happens when everything ends.
+        if closed.wait_for(|closed| *closed).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
     /// Ends gracefully: unhealthy at once, `drain_wait` of further service, then no new connections, and up to
     /// `drain_timeout` for those that are busy (spec 9.4).
     pub async fn drain(self) {
+        let (wait, limit) = (self.config.drain_wait, self.config.drain_timeout);
         self.health.degrade();
-        tracing::info!(target: "router", { "wait_seconds" = self.config.drain_wait.as_secs_f64() }, "gorouter-draining");
-        tokio::time::sleep(self.config.drain_wait).await;
+        tracing::info!(target: "router", { "wait_seconds" = wait.as_secs_f64(),
+            "timeout_seconds" = limit.as_secs_f64() }, "gorouter-draining");
+        tokio::time::sleep(wait).await;
+        let open = self.busy_connections();
         self.phase.send_replace(Phase::Drain);
-        let deadline = tokio::time::Instant::now() + self.config.drain_timeout;
-        while self.open_connections() > 0 && tokio::time::Instant::now() < deadline {
+        let deadline = tokio::time::Instant::now() + limit;
+        // The workers close what is idle as soon as they hear of it; what is left then is active.
+        tokio::time::sleep(DRAIN_POLL.min(limit)).await;
+        let active = self.busy_connections();
+        let idle = open.saturating_sub(active);
+        tracing::info!(target: "router", "Draining with {active} outstanding active connections");
+        tracing::info!(target: "router", "Draining with {idle} outstanding idle connections");
+        while self.busy_connections() > 0 && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(DRAIN_POLL).await;
         }
-        if self.open_connections() > 0 {
-            tracing::warn!(target: "router", connections = self.open_connections(), "gorouter-drain-timeout");
+        if self.busy_connections() > 0 {
+            tracing::warn!(target: "router", connections = self.busy_connections(), "router.drain.timed-out");
         }
         self.stop().await;
     }
@@ -251,6 +286,7 @@ impl Router {
     /// Ends now: listeners and connections are closed, requests in flight are cut.
     pub async fn stop(mut self) {
         tracing::info!(target: "main", "gorouter.stopping");
+        let began = Instant::now();
         self.health.degrade();
         self.phase.send_replace(Phase::Stop);
         let workers = std::mem::take(&mut self.workers);
@@ -263,27 +299,18 @@ impl Router {
         });
         drop(joined.await);
         self.tasks.shutdown().await;
-        self.log.shutdown();
-        tracing::info!(target: "main", "gorouter.stopped");
+        // It waits for its thread.
+        drop(tokio::task::spawn_blocking(move || self.log.shutdown()).await);
+        let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        tracing::info!(target: "main", took, "gorouter.stopped");
     }
 
-    fn open_connections(&self) -> usize {
-        self.loads.as_ref().map_or(0, Handover::open)
+    /// Connections that a drain waits for: not those that were upgraded, which may go on for days.
+    fn busy_connections(&self) -> usize {
+        self.loads
+            .as_ref()
+            .map_or(0, |loads| loads.open().saturating_sub(loads.upgraded()))
     }
-}
-
-async fn bind(listener: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| StartError::Listener {
-            listener,
-            port: address.port(),
-            error,
-        })
-}
-
-fn port_of(listener: &TcpListener) -> Option<u16> {
-    listener.local_addr().ok().map(|address| address.port())
 }
 
 /// The source address of the default route: what the kernel would use, nothing is sent (spec 1.1).
@@ -293,24 +320,12 @@ fn local_ip() -> io::Result<IpAddr> {
     Ok(socket.local_addr()?.ip())
 }
 
-async fn prune(registrar: Arc<Registrar>, metrics: Arc<Metrics>, interval: Duration) {
+async fn prune(registrar: Arc<Registrar>, interval: Duration) {
     let mut passes = tokio::time::interval(interval);
     passes.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         passes.tick().await;
         registrar.apply(table::Change::Expire);
-        let table = registrar.table();
-        metrics.set(
-            Gauge::TotalRoutes,
-            i64::try_from(table.route_count()).unwrap_or(i64::MAX),
-        );
-        let since = table
-            .last_registration()
-            .map(|at| registrar.now().saturating_sub(at));
-        metrics.set(
-            Gauge::MsSinceLastRegistryUpdate,
-            since.map_or(-1, |since| i64::try_from(since).unwrap_or(i64::MAX)),
-        );
     }
 }
 

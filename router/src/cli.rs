@@ -9,7 +9,7 @@ use cloverleaf_bus::{Bus, NatsCredentials, NatsOptions, NatsTls, ServerAddress, 
 use cloverleaf_telemetry::{Format, Json, Level, LogHandle, Settings, TimestampFormat};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{Router, StartError};
+use crate::app::{DebugServer, Router, StartError};
 use crate::config::{Arguments, Config, Loaded, LogLevel, NatsHost};
 
 /// How long the end waits for the last log lines to be written.
@@ -55,7 +55,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         .build()
     {
         Ok(runtime) => {
-            let code = runtime.block_on(serve(loaded));
+            let code = runtime.block_on(serve(loaded, log.clone()));
             runtime.shutdown_timeout(FLUSH);
             code
         }
@@ -106,7 +106,7 @@ pub fn raise_file_limit() {
     }
 }
 
-async fn serve(loaded: Loaded) -> ExitCode {
+async fn serve(loaded: Loaded, log: LogHandle) -> ExitCode {
     tracing::info!(target: "main", "starting");
     for notice in loaded.notes.iter().chain(&loaded.not_yet) {
         tracing::warn!(target: "main", { key = notice.key.as_str(), note = notice.text.as_str() }, "config-notice");
@@ -120,6 +120,11 @@ async fn serve(loaded: Loaded) -> ExitCode {
         },
         "retrieved-isolation-segments"
     );
+    if config.enable_envelope_v1_metrics && config.logging.metron_address.is_empty() {
+        //
+        tracing::error!(target: "main", error = "logging.metron_address is empty", "dropsonde-initialize-error");
+        return ExitCode::FAILURE;
+    }
     let mut signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => {
@@ -127,6 +132,7 @@ async fn serve(loaded: Loaded) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let debug = DebugServer::start(&config.debug_addr, log).await;
     let router = tokio::select! {
         router = start(config) => match router {
             Ok(router) => router,
@@ -135,7 +141,17 @@ async fn serve(loaded: Loaded) -> ExitCode {
         // Nothing is served yet: there is nothing to end in order.
         _ = signals.next() => return ExitCode::SUCCESS,
     };
-    let end = signals.next().await;
+    if let Some(debug) = &debug {
+        debug.watch(&router);
+    }
+    let end = tokio::select! {
+        end = signals.next() => end,
+        () = router.bus_closed() => {
+            // Said by whoever noticed. Without the bus the table can only grow stale.
+            router.stop().await;
+            return ExitCode::FAILURE;
+        }
+    };
     // The first signal decides; what comes behind it is only told (spec 9.4).
     let ignored = tokio::spawn(async move {
         loop {

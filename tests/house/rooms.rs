@@ -134,7 +134,9 @@ const ROOMS: &[Room] = &[
         name: "control",
         knows: &[
             "config",
+            "observe::process",
             "observe::registry",
+            "observe::summary",
             "table",
             "worker::FailedEndpoint",
         ],
@@ -175,7 +177,7 @@ struct Reserved {
 const RESERVED: &[Reserved] = &[
     Reserved {
         path: "crate::app",
-        to: &["cli"],
+        to: &["app", "cli"],
         why: "nothing is built on the wiring",
     },
     Reserved {
@@ -254,6 +256,7 @@ const RESERVED: &[Reserved] = &[
             "app",
             "config/keys.rs",
             "observe/access_log.rs",
+            "observe/sink/syslog.rs",
             "worker/thread.rs",
         ],
         why: "every thread has an owner that joins it (the configuration only asks for the number of cores)",

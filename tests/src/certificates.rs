@@ -6,10 +6,11 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
+use rustls::client::WantsClientCert;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 
 /// An authority that signs identities.
 pub struct Authority {
@@ -80,17 +81,34 @@ impl Authority {
     /// # Panics
     /// When the identity is none.
     pub fn client_config(&self, identity: &Identity) -> Arc<ClientConfig> {
+        let config = self.client().with_client_auth_cert(
+            vec![pem(&identity.certificate)],
+            PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).expect("a key in PEM"),
+        );
+        Arc::new(config.expect("a client configuration"))
+    }
+
+    /// Settings of a TLS client that trusts this authority, shows no certificate, and asks for one of these protocols
+    /// above TLS.
+    ///
+    /// # Panics
+    /// When the authority is none.
+    pub fn anonymous_client_config(&self, protocols: &[&str]) -> Arc<ClientConfig> {
+        let mut config = self.client().with_no_client_auth();
+        config.alpn_protocols = protocols
+            .iter()
+            .map(|name| name.as_bytes().to_vec())
+            .collect();
+        Arc::new(config)
+    }
+
+    fn client(&self) -> ConfigBuilder<ClientConfig, WantsClientCert> {
         let mut roots = RootCertStore::empty();
         roots.add(pem(&self.certificate)).expect("an authority");
-        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("TLS versions")
             .with_root_certificates(roots)
-            .with_client_auth_cert(
-                vec![pem(&identity.certificate)],
-                PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).expect("a key in PEM"),
-            );
-        Arc::new(config.expect("a client configuration"))
     }
 }
 

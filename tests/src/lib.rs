@@ -26,6 +26,7 @@ mod process;
 mod registration;
 mod router;
 mod start;
+mod tls_client;
 mod wire;
 
 pub use access_log::{AccessLog, Line};
@@ -46,4 +47,5 @@ pub use process::{Process, binary};
 pub use registration::Registration;
 pub use router::Router;
 pub use start::{Finished, Start};
+pub use tls_client::TlsClient;
 pub use wire::{End, Wire};

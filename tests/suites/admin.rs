@@ -149,7 +149,11 @@ fn metrics_count_what_happened() {
         "backend_exhausted_conns",
         "total_routes",
         "file_descriptors",
-        "latency_count",
+        "latency",
+        "gorouter_time",
+        "route_lookup_time",
+        "routes_registered",
+        "uptime",
     ] {
         assert!(
             metrics.text().lines().any(|line| line.starts_with(name)),
@@ -164,6 +168,68 @@ fn metrics_count_what_happened() {
         "{}",
         metrics.text()
     );
+}
+
+#[test]
+fn times_are_gauges_and_with_meters_histograms() {
+    let backend = Backend::saying("here");
+    for (meters, kind, name) in [
+        (serde_json::Value::Null, "gauge", "latency{"),
+        (
+            serde_json::json!({ "routing_response_latency_histogram_buckets": [0.5, 5000] }),
+            "histogram",
+            "latency_bucket{component=\"web\",le=\"5000\"} 1",
+        ),
+    ] {
+        let router = Router::builder().with("prometheus.meters", meters).start();
+        let route = Registration::of("app.test", &backend)
+            .with("tags", serde_json::json!({ "component": "web" }));
+        router.register(&route);
+        assert_eq!(router.get("app.test", "/").status, 200);
+        let text = eventually("the latency to show", || {
+            let text = router.metrics().text().to_owned();
+            text.contains("latency{")
+                .then(|| text.clone())
+                .or_else(|| text.contains("latency_bucket").then_some(text))
+        });
+        assert!(text.contains(&format!("# TYPE latency {kind}\n")), "{text}");
+        assert!(
+            text.contains(&format!("# TYPE gorouter_time {kind}\n")),
+            "{text}"
+        );
+        assert!(text.contains(name), "{text}");
+    }
+}
+
+#[test]
+fn registrations_are_counted_by_what_they_came_to() {
+    let router = Router::start();
+    let tags = serde_json::json!({ "component": "emitter" });
+    let route = Registration::at("app.test", 4001).with("tags", tags);
+    router.register(&route);
+    router.publish("router.register", route.message());
+    router.publish("router.register", route.message());
+    router.publish(
+        "router.register",
+        route.clone().with("private_instance_index", "1").message(),
+    );
+    router.unregister(&route);
+    let metrics = router.metrics();
+    for (action, count) in [("added", 1.0), ("refreshed", 2.0), ("updated", 1.0)] {
+        let label = format!("action=\"{action}\"");
+        assert_eq!(
+            metrics.labelled("registry_message", &label),
+            count,
+            "{action}"
+        );
+    }
+    assert_eq!(
+        metrics.labelled("unregistry_message", "component=\"emitter\""),
+        1.0
+    );
+    assert_eq!(metrics.sum("routes_registered"), 1.0);
+    assert_eq!(metrics.sum("routes_unregistered"), 1.0);
+    assert_eq!(metrics.sum("total_routes"), 0.0);
 }
 
 #[test]

@@ -265,3 +265,20 @@ fn the_log_of_a_start_has_its_lines_in_order() {
     );
     assert_eq!(connected.source(), Some("gorouter.nats"));
 }
+
+//
+#[test]
+fn an_empty_metron_address_ends_the_start_while_version_1_metrics_are_on() {
+    let mut router = Router::builder()
+        .with("logging.metron_address", "")
+        .launch();
+    assert_eq!(router.process().wait().code(), Some(1));
+    let told = router.log().with_message("dropsonde-initialize-error");
+    assert_eq!((told.len(), told[0].level()), (1, 3));
+    assert!(told[0].data("error").is_string());
+
+    let off = Router::builder()
+        .with("logging.metron_address", "")
+        .with("enable_envelope_v1_metrics", false);
+    drop(off.start());
+}

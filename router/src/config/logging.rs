@@ -8,11 +8,11 @@ section! {
         /// Source of component log lines, and tag of streamed access log lines; empty is `gorouter.stdout`.
         syslog: String => Works,
         /// Where access log lines are streamed to.
-        syslog_addr: String = "127.0.0.1:514".to_owned() => Later,
+        syslog_addr: String = "127.0.0.1:514".to_owned() => Works,
         /// Network for that; begins with `udp` or `tcp`.
-        syslog_network: String = "udp".to_owned() => Later,
+        syslog_network: String = "udp".to_owned() => Works,
         /// Bytes after which a streamed line is cut; 0 is never.
-        syslog_truncate: usize => Later,
+        syslog_truncate: usize => Works,
         /// Lowest level that is logged.
         level: LogLevel => Works,
         /// Whether access log lines go to metron as log envelopes of the app.
@@ -48,7 +48,7 @@ section! {
         /// File to append to; empty is none.
         file: String => Works,
         /// Whether lines are streamed to `logging.syslog_addr`.
-        enable_streaming: bool => Later,
+        enable_streaming: bool => Works,
     }
 }
 

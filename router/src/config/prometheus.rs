@@ -1,6 +1,10 @@
 //! `prometheus`: the metrics listener.
 
+use std::{fs, io};
+
+use cloverleaf_config::pem::{Identity, PemError, trust_bundle};
 use cloverleaf_config::section;
+use rustls_pki_types::CertificateDer;
 
 section! {
     /// `prometheus`: the metrics listener.
@@ -10,13 +14,15 @@ section! {
         /// Port of the metrics listener.
         port: u16 => Works,
         /// File with the certificate chain. With it metrics are served over TLS to clients with a certificate.
-        cert_path: String => Later,
+        cert_path: String => Works,
         /// File with the private key.
-        key_path: String => Later,
+        key_path: String => Works,
         /// File with the authorities that clients' certificates are verified against.
-        ca_path: String => Later,
+        ca_path: String => Works,
+        /// Whether times are shown as histograms rather than as gauges with the latest value. When not given: whether `meters` is.
+        histograms: bool => Works shown "as `meters` given",
         /// Upper bounds of histogram buckets.
-        meters: Meters => Later,
+        meters: Meters => Works,
     }
 }
 
@@ -34,6 +40,79 @@ section! {
         /// For `http_latency_seconds`.
         http_latency_histogram_buckets: Vec<f64> = vec![0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6] => Works,
     }
+}
+
+/// What the files of `prometheus` hold.
+#[derive(Clone, Debug)]
+pub struct MetricsTls {
+    /// Certificate and key of the listener.
+    pub identity: Identity,
+    /// Authorities of its clients, at least one.
+    pub authorities: Vec<CertificateDer<'static>>,
+}
+
+/// A file of `prometheus` that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum MetricsTlsError {
+    /// It cannot be read.
+    #[error("prometheus.{key} {path}: {error}")]
+    File {
+        /// The key that names it.
+        key: &'static str,
+        /// Its path as configured.
+        path: String,
+        /// What reading it came to.
+        #[source]
+        error: io::Error,
+    },
+    /// It does not hold what it should.
+    #[error("prometheus.{key}: the file {error}")]
+    Content {
+        /// The key that names it.
+        key: &'static str,
+        /// What is wrong.
+        #[source]
+        error: PemError,
+    },
+}
+
+impl Prometheus {
+    /// Reads the files; `None` when metrics are served without TLS. To be called once, at start: it blocks.
+    ///
+    /// # Errors
+    /// When a file cannot be used.
+    pub fn tls(&self) -> Option<Result<MetricsTls, MetricsTlsError>> {
+        (!self.cert_path.is_empty()).then(|| self.read_files())
+    }
+
+    fn read_files(&self) -> Result<MetricsTls, MetricsTlsError> {
+        let chain = read("cert_path", &self.cert_path)?;
+        let private_key = read("key_path", &self.key_path)?;
+        let bundle = read("ca_path", &self.ca_path)?;
+        let identity = Identity::load(&chain, &private_key).map_err(|error| {
+            let key = match error.is_about_key() {
+                true => "key_path",
+                false => "cert_path",
+            };
+            MetricsTlsError::Content { key, error }
+        })?;
+        let authorities = trust_bundle(&bundle).map_err(|error| MetricsTlsError::Content {
+            key: "ca_path",
+            error,
+        })?;
+        Ok(MetricsTls {
+            identity,
+            authorities,
+        })
+    }
+}
+
+fn read(key: &'static str, path: &str) -> Result<String, MetricsTlsError> {
+    fs::read_to_string(path).map_err(|error| MetricsTlsError::File {
+        key,
+        path: path.to_owned(),
+        error,
+    })
 }
 
 fn latency() -> Vec<f64> {

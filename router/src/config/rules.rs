@@ -24,6 +24,10 @@ pub(super) fn derive(config: &mut Config, reader: &mut Reader<'_>) {
     if !reader.is_set("prometheus.enabled") {
         config.prometheus.enabled = config.prometheus.port != 0;
     }
+    // Releases that took buckets had histograms; later ones have gauges and no such key (14.7).
+    if !reader.is_set("prometheus.histograms") {
+        config.prometheus.histograms = reader.is_set("prometheus.meters");
+    }
     if !config.enable_ssl {
         forget_front_end_tls(config, reader);
     }

@@ -1,12 +1,13 @@
 //! `status`: the listeners that tell how the router is.
 
+use cloverleaf_config::pem::{Identity, PemError};
 use cloverleaf_config::section;
 
 section! {
     /// `status`: the listeners that tell how the router is.
     pub struct Status {
         /// Address of the deprecated status server. The health listeners are on all addresses.
-        host: String = "0.0.0.0".to_owned() => Later,
+        host: String = "0.0.0.0".to_owned() => Works,
         /// Port of the plain health listener.
         port: u16 = 8080 => Works,
         /// User name for `/routes` and `/varz`.
@@ -16,9 +17,9 @@ section! {
         /// Whether the plain health listener is opened.
         enable_nontls_health_checks: bool = true => Works,
         /// Whether the old status server (`/health`, `/healthz`, `/varz`, `/routes`) takes its place.
-        enable_deprecated_varz_healthz_endpoints: bool => Later,
+        enable_deprecated_varz_healthz_endpoints: bool => Works,
         /// Health over TLS. Absent when exactly as the default.
-        tls: StatusTls => Later,
+        tls: StatusTls => Works,
         /// The `/routes` listener.
         routes: StatusRoutes => Works,
     }
@@ -49,5 +50,13 @@ impl StatusTls {
     /// default; anything else was checked to be complete.
     pub fn is_enabled(&self) -> bool {
         *self != Self::default()
+    }
+    /// Its certificate and key; `None` without a listener.
+    ///
+    /// # Errors
+    /// When they cannot be used, which the checks have ruled out.
+    pub fn identity(&self) -> Option<Result<Identity, PemError>> {
+        self.is_enabled()
+            .then(|| Identity::load(&self.certificate, &self.key))
     }
 }

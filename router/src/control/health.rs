@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use tokio::net::TcpListener;
 
-use super::listener::{self, Bounds};
+use super::listener::{self, Bounds, Transport};
 
 /// Where the router stands in its life. Only ever moves on: [`State::Degraded`] is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +63,8 @@ impl Health {
 }
 
 /// Serves `/health` and `/is-process-alive-do-not-use-for-loadbalancing` until the future is dropped.
-pub async fn serve(listener: TcpListener, health: Arc<Health>) {
-    listener::serve(listener, app(health), Bounds::default()).await;
+pub async fn serve(listener: TcpListener, transport: Transport, health: Arc<Health>) {
+    listener::serve(listener, transport, app(health), Bounds::default()).await;
 }
 
 fn app(health: Arc<Health>) -> Router {
@@ -76,7 +76,7 @@ fn app(health: Arc<Health>) -> Router {
         .with_state(health)
 }
 
-async fn answer(Shared(health): Shared<Arc<Health>>) -> Response {
+pub(super) async fn answer(Shared(health): Shared<Arc<Health>>) -> Response {
     const UNCACHED: [(HeaderName, &str); 2] =
         [(CACHE_CONTROL, "private, max-age=0"), (EXPIRES, "0")];
     let answer = match health.is_healthy() {

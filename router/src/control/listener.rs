@@ -1,4 +1,4 @@
-//! What the listeners for operators have in common: bounds, and answers as GoRouter words them.
+//! What the listeners for operators have in common: bounds, TLS, and answers as GoRouter words them.
 
 use std::io;
 use std::pin::Pin;
@@ -9,13 +9,14 @@ use axum::Router;
 use axum::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
 /// Bounds of a listener.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,15 @@ pub(super) struct Bounds {
     pub(super) write: Duration,
     /// Connections at a time; more wait until one has ended.
     pub(super) connections: usize,
+}
+
+/// What a listener speaks below HTTP.
+#[derive(Clone)]
+pub enum Transport {
+    /// TCP alone.
+    Plain,
+    /// TLS.
+    Tls(TlsAcceptor),
 }
 
 impl Default for Bounds {
@@ -42,14 +52,22 @@ impl Default for Bounds {
 /// The pause after a connection could not be accepted: the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves `app` over HTTP/1 until the future is dropped, which also cuts its connections.
-pub(super) async fn serve(listener: TcpListener, app: Router, bounds: Bounds) {
+/// Requests of one HTTP/2 connection that are served at a time.
+const STREAMS: u32 = 32;
+
+/// Serves `app` until the future is dropped, which also cuts its connections.
+pub(super) async fn serve(
+    listener: TcpListener,
+    transport: Transport,
+    app: Router,
+    bounds: Bounds,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept(), if connections.len() < bounds.connections => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, app.clone(), bounds));
+                    connections.spawn(connection(stream, transport.clone(), app.clone(), bounds));
                 }
                 Err(error) => {
                     tracing::warn!(target: "router", %error, "accept-failed");
@@ -61,12 +79,42 @@ pub(super) async fn serve(listener: TcpListener, app: Router, bounds: Bounds) {
     }
 }
 
-async fn connection(stream: TcpStream, app: Router, bounds: Bounds) {
+async fn connection(stream: TcpStream, transport: Transport, app: Router, bounds: Bounds) {
     let stream = Impatient {
         stream,
         limit: bounds.write,
         stalled: None,
     };
+    let outcome = match transport {
+        Transport::Plain => over_http1(stream, app, bounds).await,
+        Transport::Tls(acceptor) => over_tls(stream, &acceptor, app, bounds).await,
+    };
+    if let Err(error) = outcome {
+        // The client's doing: nothing for an operator to act on.
+        tracing::debug!(target: "router", error = &*error, "status-connection-failed");
+    }
+}
+
+/// What became of a connection.
+type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+async fn over_tls(
+    stream: Impatient<TcpStream>,
+    acceptor: &TlsAcceptor,
+    app: Router,
+    bounds: Bounds,
+) -> Outcome {
+    let stream = timeout(bounds.read, acceptor.accept(stream)).await??;
+    match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => over_http2(stream, app, bounds).await,
+        _ => over_http1(stream, app, bounds).await,
+    }
+}
+
+async fn over_http1<S>(stream: S, app: Router, bounds: Bounds) -> Outcome
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let service = TowerToHyperService::new(app);
     let mut server = http1::Builder::new();
     server
@@ -75,10 +123,31 @@ async fn connection(stream: TcpStream, app: Router, bounds: Bounds) {
     // Names as GoRouter spells them, for those who search the answer; and an answer for those who close their half of the
     // connection behind the request.
     server.title_case_headers(true).half_close(true);
-    if let Err(error) = server.serve_connection(TokioIo::new(stream), service).await {
-        // The client's doing: nothing for an operator to act on.
-        tracing::debug!(target: "router", %error, "status-connection-failed");
+    server
+        .serve_connection(TokioIo::new(stream), service)
+        .await?;
+    Ok(())
+}
+
+async fn over_http2<S>(stream: S, app: Router, bounds: Bounds) -> Outcome
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let service = TowerToHyperService::new(app);
+    let mut server = http2::Builder::new(TokioExecutor::new());
+    server
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS);
+    let connection = server.serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    // The protocol has no head to wait for, so the time bounds the connection: then it is told to go (GOAWAY), and what
+    // it has asked is still answered.
+    tokio::select! {
+        ended = connection.as_mut() => return Ok(ended?),
+        () = sleep(bounds.read) => connection.as_mut().graceful_shutdown(),
     }
+    timeout(bounds.write, connection).await??;
+    Ok(())
 }
 
 /// A plain text answer.

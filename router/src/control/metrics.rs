@@ -1,6 +1,7 @@
 //! The Prometheus listener.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::State;
@@ -9,31 +10,69 @@ use axum::response::Response;
 use axum::routing::any;
 use tokio::net::TcpListener;
 
-use super::listener::{self, Bounds};
-use crate::observe::registry::Metrics;
+use super::listener::{self, Bounds, Transport};
+use crate::observe::registry::{Gauge, Metrics};
+use crate::table::{Millis, Table};
 
 /// The text form's type.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Serves `/metrics` until the future is dropped.
-pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>) {
-    listener::serve(listener, app(metrics), Bounds::default()).await;
+#[derive(Clone)]
+struct Scraped {
+    metrics: Arc<Metrics>,
+    table: Arc<Table>,
+    /// Zero of the table's times.
+    started: Instant,
 }
 
-fn app(metrics: Arc<Metrics>) -> Router {
+/// Serves `/metrics` until the future is dropped. `started` is zero of the table's times.
+pub async fn serve(
+    listener: TcpListener,
+    transport: Transport,
+    metrics: Arc<Metrics>,
+    table: Arc<Table>,
+    started: Instant,
+) {
+    let scraped = Scraped {
+        metrics,
+        table,
+        started,
+    };
+    listener::serve(listener, transport, app(scraped), Bounds::default()).await;
+}
+
+fn app(scraped: Scraped) -> Router {
     Router::new()
         .route("/metrics", any(answer))
         .fallback(listener::not_found)
-        .with_state(metrics)
+        .with_state(scraped)
 }
 
-async fn answer(State(metrics): State<Arc<Metrics>>) -> Response {
+async fn answer(State(scraped): State<Scraped>) -> Response {
     // Thousands of applications make a long text: not on the thread that handles registrations.
-    let rendered = tokio::task::spawn_blocking(move || metrics.render()).await;
-    match rendered {
+    let rendered = tokio::task::spawn_blocking(move || {
+        scraped.look_at_the_table();
+        scraped.metrics.render()
+    });
+    match rendered.await {
         Ok(Ok(text)) => listener::with_type(StatusCode::OK, TEXT, text),
         Ok(Err(error)) => failed(&error),
         Err(error) => failed(&error),
+    }
+}
+
+impl Scraped {
+    /// Sets what the table knows, so that a scrape shows it as it is and not as it was at the last prune pass.
+    fn look_at_the_table(&self) {
+        let shown = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        let routes = self.table.route_count() as u64;
+        self.metrics.set(Gauge::TotalRoutes, shown(routes));
+        let now = Millis::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX);
+        let since = self.table.last_registration();
+        self.metrics.set(
+            Gauge::MsSinceLastRegistryUpdate,
+            since.map_or(-1, |then| shown(now.saturating_sub(then))),
+        );
     }
 }
 
@@ -47,23 +86,29 @@ fn failed(error: &dyn std::error::Error) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
     use crate::config::Config;
     use crate::control::listener::tests::Server;
+    use crate::table::Settings;
 
     ///
     #[tokio::test]
     async fn metrics_are_served_as_text() {
         let metrics = Arc::new(Metrics::new(&Config::default(), Instant::now()));
-        let server = Server::start(app(Arc::clone(&metrics)), Bounds::default()).await;
+        let scraped = Scraped {
+            metrics: Arc::clone(&metrics),
+            table: Table::new(Settings::default()).0,
+            started: Instant::now(),
+        };
+        let server = Server::start(app(scraped), Bounds::default()).await;
         metrics.worker().request("api");
         let answer = server.get("/metrics").await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\n"), "{answer}");
         assert!(answer.contains("\ncontent-type: text/plain; version=0.0.4; charset=utf-8\n"));
         assert!(answer.contains("\n# TYPE promhttp_metric_handler_errors_total counter\n"));
         assert!(answer.contains("\ntotal_requests{component=\"api\"} 1\n"));
+        assert!(answer.contains("\ntotal_routes 0\n"));
+        assert!(answer.contains("\nms_since_last_registry_update -1\n"));
         assert!(
             server
                 .get("/other")

@@ -2,18 +2,27 @@
 //!
 //! It runs on a runtime of its own and changes the table through one place, the [`Registrar`].
 
+mod active_apps;
+mod component;
 mod failures;
 mod listener;
 mod registrar;
 mod segments;
 mod subscriber;
 
+pub mod debug;
 pub mod health;
 pub mod metrics;
 pub mod routes;
+pub mod status_server;
+pub mod tls;
+pub mod varz;
 
+pub use active_apps::publish_active_apps;
+pub use component::{announce, answer_discovery};
 pub use failures::watch_failures;
 pub use health::Health;
+pub use listener::Transport;
 pub use registrar::Registrar;
 pub use segments::Segments;
 pub use subscriber::{Identity, Subscriber};

@@ -160,9 +160,11 @@ impl Registrar {
 fn tell(event: Event<'_>, counters: &RegistryCounters) {
     match event {
         Event::RouteRegistered { pool } => {
+            counters.route_registered();
             tracing::info!(target: "registry", uri = pool.uri(), "route-registered");
         }
         Event::RouteUnregistered { pool } => {
+            counters.route_unregistered();
             tracing::info!(target: "registry", uri = pool.uri(), "route-unregistered");
         }
         Event::EndpointRegistered {
@@ -171,6 +173,8 @@ fn tell(event: Event<'_>, counters: &RegistryCounters) {
             outcome,
         } => endpoint_registered(pool, endpoint, outcome, counters),
         Event::EndpointNotRegistered { pool, endpoint } => {
+            let component = endpoint.component();
+            counters.registered(component, Action::Unmodified);
             log_endpoint!(debug, pool, endpoint, "endpoint-not-registered");
         }
         Event::EndpointUnregistered { pool, endpoint } => {
@@ -210,7 +214,7 @@ fn endpoint_registered(
     outcome: Outcome,
     counters: &RegistryCounters,
 ) {
-    let component = endpoint.tag("component").unwrap_or_default();
+    let component = endpoint.component();
     match outcome {
         Outcome::Added => {
             counters.registered(component, Action::Added);
@@ -229,7 +233,7 @@ fn endpoint_registered(
             log_endpoint!(debug, pool, endpoint, "endpoint-registered");
         }
         Outcome::Unmodified => {
-            counters.registered(component, Action::Unmodified);
+            counters.registered(component, Action::Refreshed);
             log_endpoint!(debug, pool, endpoint, "endpoint-registered");
         }
     }

@@ -25,7 +25,7 @@ use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use super::listener::{self, Bounds};
+use super::listener::{self, Bounds, Transport};
 use crate::table::Table;
 
 mod json;
@@ -33,7 +33,7 @@ mod json;
 /// Answers that are made at a time: with a million routes one is some hundred megabytes.
 const AT_A_TIME: usize = 2;
 
-/// Who may see the routes: user name and password, as a client sends them (RFC 7617).
+/// Who may see what the status listeners guard: user name and password, as a client sends them (RFC 7617).
 #[derive(Clone)]
 pub struct Access {
     credentials: Arc<[u8]>,
@@ -68,10 +68,16 @@ struct Routes {
 
 /// Serves `/routes` until the future is dropped. `started` is zero of the table's times.
 pub async fn serve(listener: TcpListener, table: Arc<Table>, access: Access, started: Instant) {
-    listener::serve(listener, app(table, access, started), Bounds::default()).await;
+    let app = app(table, access, started);
+    listener::serve(listener, Transport::Plain, app, Bounds::default()).await;
 }
 
 fn app(table: Arc<Table>, access: Access, started: Instant) -> Router {
+    guard(listing(table, started), access).fallback(listener::not_found)
+}
+
+/// `/routes`, for everybody.
+pub(super) fn listing(table: Arc<Table>, started: Instant) -> Router {
     let routes = Routes {
         table,
         started,
@@ -79,9 +85,12 @@ fn app(table: Arc<Table>, access: Access, started: Instant) -> Router {
     };
     Router::new()
         .route("/routes", any(answer))
-        .route_layer(middleware::from_fn_with_state(access, authenticate))
-        .fallback(listener::not_found)
         .with_state(routes)
+}
+
+/// Shows the paths of `router` only to those who have access.
+pub(super) fn guard(router: Router, access: Access) -> Router {
+    router.route_layer(middleware::from_fn_with_state(access, authenticate))
 }
 
 ///

@@ -20,21 +20,29 @@ const BATCH: usize = 256;
 /// What the router says about itself.
 #[derive(Clone, Debug)]
 pub struct Identity {
+    id: Box<str>,
     start: Bytes,
 }
 
 impl Identity {
     /// An identity for the life of the process: `<index>-<uuid>`.
     pub fn new(config: &Config, local_ip: IpAddr) -> Identity {
+        let id = format!("{}-{}", config.index, uuid::Uuid::new_v4());
         let start = StartMessage {
-            id: format!("{}-{}", config.index, uuid::Uuid::new_v4()),
+            id: id.clone(),
             hosts: vec![local_ip.to_string()],
             minimum_register_interval_in_seconds: config.start_response_delay_interval.as_secs(),
             prune_threshold_in_seconds: config.droplet_stale_threshold.as_secs(),
         };
         Identity {
+            id: id.into(),
             start: start.to_json().into(),
         }
+    }
+
+    /// The id.
+    pub fn id(&self) -> &str {
+        &self.id
     }
 }
 
@@ -113,7 +121,7 @@ impl Subscriber {
                 () = tick(&mut down) => tracing::warn!(target: "nats", "nats-connection-still-disconnected"),
             }
         }
-        tracing::warn!(target: "nats", "nats-connection-closed");
+        tracing::error!(target: "nats", "nats-connection-closed");
     }
 
     async fn handle_batch(&mut self, first: Message, metrics: &Metrics) {

@@ -13,12 +13,14 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
-use super::counters::Losses;
 use super::format::Format;
+use super::losses::Losses;
 use super::record::Record;
 use super::sink::{self, Sink};
 use super::writer::{self, Message};
 use crate::config::{Config, ExtraLogField, RedactQueryParams};
+
+pub use super::sink::Streaming;
 
 /// The least time between two batches that are not full. The log thread adds 30 ms, in which it puts the workers' records
 /// in order: in all, a line is in the file within 100 ms.
@@ -34,6 +36,8 @@ const RETURNING: usize = 32;
 pub struct LogSettings {
     /// File to append to.
     pub file: Option<PathBuf>,
+    /// Syslog server to stream to.
+    pub streaming: Option<Streaming>,
     /// `logging.disable_log_forwarded_for`
     pub hides_forwarded_for: bool,
     /// `logging.disable_log_source_ip`
@@ -76,6 +80,12 @@ impl From<&Config> for LogSettings {
         LogSettings {
             file: Some(PathBuf::from(&config.access_log.file))
                 .filter(|file| !file.as_os_str().is_empty()),
+            streaming: config.access_log.enable_streaming.then(|| Streaming {
+                network: logging.syslog_network.clone(),
+                address: logging.syslog_addr.clone(),
+                tag: logging.syslog.clone(),
+                truncate: logging.syslog_truncate,
+            }),
             hides_forwarded_for: logging.disable_log_forwarded_for,
             hides_source_ip: logging.disable_log_source_ip,
             redact: logging.redact_query_params,
@@ -94,6 +104,15 @@ pub enum StartError {
         /// The file as configured.
         file: PathBuf,
         /// What opening it came to.
+        #[source]
+        error: io::Error,
+    },
+    /// The syslog server cannot be streamed to.
+    #[error("syslog server {address}: {error}")]
+    Streaming {
+        /// Its address as configured.
+        address: String,
+        /// What connecting came to.
         #[source]
         error: io::Error,
     },
@@ -121,13 +140,20 @@ impl AccessLog {
     /// records go nowhere. Records that get lost are counted in `losses`.
     ///
     /// # Errors
-    /// When the file cannot be opened for writing, or the thread not be started.
+    /// When the file cannot be opened for writing, the syslog server not be reached, or the thread not be started.
     pub fn start(settings: &LogSettings, losses: Arc<Losses>) -> Result<AccessLog, StartError> {
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
         if let Some(file) = &settings.file {
             let open = sink::File::open(file, Arc::clone(&losses));
             sinks.push(Box::new(open.map_err(|error| StartError::Open {
                 file: file.clone(),
+                error,
+            })?));
+        }
+        if let Some(to) = &settings.streaming {
+            let start = sink::Syslog::start(to, Arc::clone(&losses));
+            sinks.push(Box::new(start.map_err(|error| StartError::Streaming {
+                address: to.address.clone(),
                 error,
             })?));
         }

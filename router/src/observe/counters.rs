@@ -3,13 +3,14 @@
 //! Each set has one writer, its worker's thread, so counting is a load and a store on a cache line that nobody else
 //! writes. A scrape reads while the workers count on: each number is right, but they are not all of the same instant.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::cell::{Line, get, increase, lines};
 use super::histogram::{Bounds, Histogram, Total, unit};
-use super::labelled::{Labelled, Members};
+use super::labelled::{Labelled, Members, OTHER};
+use super::meter::{Form, Measured, Meter};
 use super::names::{self, Metric};
 use crate::config::Config;
 
@@ -17,6 +18,8 @@ use crate::config::Config;
 const COMPONENTS: usize = 1_000;
 /// Applications told apart in `http_latency_seconds`.
 const APPS: usize = 10_000;
+/// Applications whose requests are counted one by one: some 200 bytes each and worker.
+const COUNTED_APPS: usize = 100_000;
 
 /// Counters without a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +80,11 @@ pub(super) struct Scope {
     pub(super) per_request: bool,
     /// `per_app_prometheus_http_metrics_reporting`
     pub(super) per_app: bool,
+    /// Whether requests are counted by application: for `router.active_apps` and for the deprecated status server.
+    by_app: bool,
+    /// Buckets of what only the deprecated status server shows; `None` while it is off.
+    pub(super) details: Option<Arc<Bounds>>,
+    pub(super) form: Form,
     pub(super) latency: Arc<Bounds>,
     pub(super) route_lookup: Arc<Bounds>,
     pub(super) gorouter: Arc<Bounds>,
@@ -86,9 +94,16 @@ pub(super) struct Scope {
 impl Scope {
     pub(super) fn new(config: &Config) -> Scope {
         let meters = &config.prometheus.meters;
+        let status_server = config.status.enable_deprecated_varz_healthz_endpoints;
         Scope {
             per_request: config.per_request_metrics_reporting,
             per_app: config.per_app_prometheus_http_metrics_reporting,
+            by_app: status_server || !config.publish_active_apps_interval.is_zero(),
+            details: status_server.then(|| Bounds::new(unit::MILLISECOND, &fine())),
+            form: match config.prometheus.histograms {
+                true => Form::Histogram,
+                false => Form::gauge(),
+            },
             latency: Bounds::new(
                 unit::MILLISECOND,
                 &meters.routing_response_latency_histogram_buckets,
@@ -103,26 +118,42 @@ impl Scope {
     }
 }
 
+/// Each bucket a fifth wider than the one before, from 0.1 ms to a quarter of an hour: percentiles within a tenth.
+fn fine() -> Vec<f64> {
+    std::iter::successors(Some(0.1), |bound| Some(bound * 1.2))
+        .take_while(|bound| *bound < 1e6)
+        .collect()
+}
+
 /// The counters of one worker. Stays on that worker's thread.
 #[derive(Debug)]
 pub struct WorkerCounters {
     scope: Arc<Scope>,
     plain: Arc<Plain>,
     components: Labelled<Component>,
-    apps: Labelled<Histogram>,
+    apps: Labelled<Meter>,
+    requests_by_app: Labelled<AtomicU64>,
 }
 
 /// What has no label, or few values of it.
 #[derive(Debug)]
 struct Plain {
     cells: Box<[Line]>,
-    route_lookup: Histogram,
-    gorouter: Histogram,
+    route_lookup: Meter,
+    gorouter: Meter,
 }
 
 #[derive(Debug)]
 struct Component {
     requests: Box<[Line]>,
+    latency: Meter,
+    details: Option<Details>,
+}
+
+/// What the deprecated status server shows of a component.
+#[derive(Debug)]
+struct Details {
+    responses: Box<[Line]>,
     latency: Histogram,
 }
 
@@ -130,14 +161,15 @@ impl WorkerCounters {
     fn new(scope: &Arc<Scope>) -> WorkerCounters {
         let plain = Plain {
             cells: lines(CELLS),
-            route_lookup: Histogram::new(&scope.route_lookup),
-            gorouter: Histogram::new(&scope.gorouter),
+            route_lookup: Meter::new(&scope.form, &scope.route_lookup),
+            gorouter: Meter::new(&scope.form, &scope.gorouter),
         };
         WorkerCounters {
             scope: Arc::clone(scope),
             plain: Arc::new(plain),
             components: Labelled::new(COMPONENTS),
             apps: Labelled::new(APPS),
+            requests_by_app: Labelled::new(COUNTED_APPS),
         }
     }
 
@@ -158,18 +190,38 @@ impl WorkerCounters {
     /// Counts the response to a request that had an endpoint.
     #[inline]
     pub fn response(&self, status: u16) {
-        let group = match status {
-            200..=599 => usize::from(status / 100 - 2),
-            _ => STATUS_GROUPS.len() - 1,
-        };
-        increase(Line::cell(&self.plain.cells, RESPONSES + group), 1);
+        increase(Line::cell(&self.plain.cells, RESPONSES + group(status)), 1);
     }
 
-    /// Counts the whole time of a request, in nanoseconds, by its endpoint's tag `component`.
+    /// Counts the whole time of a request, in nanoseconds, by its endpoint's tag `component`, and what it was answered.
     #[inline]
-    pub fn latency(&self, component: &str, ns: u64) {
-        if self.scope.per_request {
-            self.component(component, |counters| counters.latency.observe(ns));
+    pub fn latency(&self, component: &str, status: u16, ns: u64) {
+        let Scope {
+            per_request,
+            details,
+            ..
+        } = &*self.scope;
+        if !per_request && details.is_none() {
+            return;
+        }
+        self.component(component, |counters| {
+            if *per_request {
+                counters.latency.observe(ns);
+            }
+            if let Some(details) = &counters.details {
+                increase(Line::cell(&details.responses, group(status)), 1);
+                details.latency.observe(ns);
+            }
+        });
+    }
+
+    /// Counts a request of this application, where anybody wants to know.
+    #[inline]
+    pub fn app(&self, application_id: &str) {
+        if self.scope.by_app && !application_id.is_empty() {
+            let count = |cell: &AtomicU64| increase(cell, 1);
+            self.requests_by_app
+                .with(application_id, AtomicU64::default, count);
         }
     }
 
@@ -200,8 +252,8 @@ impl WorkerCounters {
             };
             self.apps.with(
                 source_id,
-                || Histogram::new(&self.scope.http_latency),
-                |histogram| histogram.observe(ns),
+                || Meter::new(&self.scope.form, &self.scope.http_latency),
+                |meter| meter.observe(ns),
             );
         }
     }
@@ -210,9 +262,21 @@ impl WorkerCounters {
     fn component(&self, name: &str, with: impl FnOnce(&Component)) {
         let make = || Component {
             requests: lines(1),
-            latency: Histogram::new(&self.scope.latency),
+            latency: Meter::new(&self.scope.form, &self.scope.latency),
+            details: self.scope.details.as_ref().map(|bounds| Details {
+                responses: lines(STATUS_GROUPS.len()),
+                latency: Histogram::new(bounds),
+            }),
         };
         self.components.with(name, make, with);
+    }
+}
+
+/// Number of a status's group in [`STATUS_GROUPS`].
+fn group(status: u16) -> usize {
+    match status {
+        200..=599 => usize::from(status / 100 - 2),
+        _ => STATUS_GROUPS.len() - 1,
     }
 }
 
@@ -228,7 +292,8 @@ pub(super) struct Counters {
 struct Worker {
     plain: Arc<Plain>,
     components: Arc<Members<Component>>,
-    apps: Arc<Members<Histogram>>,
+    apps: Arc<Members<Meter>>,
+    requests_by_app: Arc<Members<AtomicU64>>,
 }
 
 impl Counters {
@@ -249,10 +314,12 @@ impl Counters {
             plain: Arc::clone(&counters.plain),
             components: counters.components.members(),
             apps: counters.apps.members(),
+            requests_by_app: counters.requests_by_app.members(),
         });
         counters
     }
 
+    /// The sums so far. What is measured behind it counts as later than what was measured before.
     pub(super) fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         let workers = self.lock().clone();
@@ -263,12 +330,33 @@ impl Counters {
             worker.plain.route_lookup.add_to(&mut totals.route_lookup);
             worker.plain.gorouter.add_to(&mut totals.gorouter);
             worker.components.each(|name, counters| {
-                let (requests, latency) = totals.components.entry(name.to_owned()).or_default();
-                *requests += get(Line::cell(&counters.requests, 0));
-                counters.latency.add_to(latency);
+                let total = totals.components.entry(name.to_owned()).or_default();
+                total.requests += get(Line::cell(&counters.requests, 0));
+                counters.latency.add_to(&mut total.latency);
+                if let Some(details) = &counters.details {
+                    for (group, responses) in total.responses.iter_mut().enumerate() {
+                        *responses += get(Line::cell(&details.responses, group));
+                    }
+                    details.latency.add_to(&mut total.detailed_latency);
+                }
             });
-            worker.apps.each(|name, histogram| {
-                histogram.add_to(totals.apps.entry(name.to_owned()).or_default())
+            worker
+                .apps
+                .each(|name, meter| meter.add_to(totals.apps.entry(name.to_owned()).or_default()));
+        }
+        self.scope.form.next_turn();
+        totals
+    }
+
+    /// Requests by application so far; those beyond the most that are told apart are left out.
+    pub(super) fn requests_by_app(&self) -> HashMap<Arc<str>, u64> {
+        let mut totals: HashMap<Arc<str>, u64> = HashMap::new();
+        let workers = self.lock().clone();
+        for worker in workers {
+            worker.requests_by_app.each_named(|name, cell| {
+                if **name != *OTHER {
+                    *totals.entry(Arc::clone(name)).or_default() += get(cell);
+                }
             });
         }
         totals
@@ -284,12 +372,23 @@ impl Counters {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Totals {
     cells: [u64; CELLS],
-    /// Attempts and latency by component.
-    pub(super) components: BTreeMap<String, (u64, Total)>,
-    pub(super) route_lookup: Total,
-    pub(super) gorouter: Total,
+    pub(super) components: BTreeMap<String, ComponentTotal>,
+    pub(super) route_lookup: Measured,
+    pub(super) gorouter: Measured,
     /// Latency by source id.
-    pub(super) apps: BTreeMap<String, Total>,
+    pub(super) apps: BTreeMap<String, Measured>,
+}
+
+/// The sums of one component.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ComponentTotal {
+    /// Attempts.
+    pub(super) requests: u64,
+    pub(super) latency: Measured,
+    /// By group; 0 while the deprecated status server is off.
+    pub(super) responses: [u64; STATUS_GROUPS.len()],
+    /// In the buckets of [`Scope::details`].
+    pub(super) detailed_latency: Total,
 }
 
 impl Totals {
@@ -300,33 +399,6 @@ impl Totals {
     /// By group, in the order of [`STATUS_GROUPS`].
     pub(super) fn responses(&self) -> &[u64] {
         &self.cells[RESPONSES..]
-    }
-}
-
-/// What the access log lost.
-#[derive(Debug, Default)]
-pub struct Losses {
-    dropped: AtomicU64,
-    failed: AtomicU64,
-}
-
-impl Losses {
-    pub(super) fn dropped(&self, records: u64) {
-        self.dropped.fetch_add(records, Ordering::Relaxed);
-    }
-
-    pub(super) fn failed(&self, records: u64) {
-        self.failed.fetch_add(records, Ordering::Relaxed);
-    }
-
-    /// Records dropped because the log thread was too far behind.
-    pub fn dropped_records(&self) -> u64 {
-        get(&self.dropped)
-    }
-
-    /// Records that could not be written.
-    pub fn failed_records(&self) -> u64 {
-        get(&self.failed)
     }
 }
 
@@ -342,7 +414,7 @@ mod tests {
 
     #[test]
     fn workers_count_apart_and_are_added_up() {
-        let counters = counters(|_| {});
+        let counters = counters(|config| config.prometheus.histograms = true);
         let threads: Vec<_> = (0..3)
             .map(|_| {
                 let worker = counters.worker();
@@ -350,7 +422,7 @@ mod tests {
                     for _ in 0..1000 {
                         worker.request("a");
                         worker.count(Count::WebsocketUpgrades);
-                        worker.latency("b", 1_000_000);
+                        worker.latency("b", 200, 1_000_000);
                     }
                 })
             })
@@ -361,14 +433,8 @@ mod tests {
         let totals = counters.totals();
         assert_eq!(totals.count(Count::WebsocketUpgrades), 3000);
         assert_eq!(totals.count(Count::WebsocketFailures), 0);
-        assert_eq!(totals.components["a"].0, 3000);
-        assert_eq!(
-            totals.components["b"]
-                .1
-                .shown(&counters.scope.latency)
-                .get_sample_count(),
-            3000
-        );
+        assert_eq!(totals.components["a"].requests, 3000);
+        assert_eq!(totals.components["b"].latency.histogram.count(), 3000);
     }
 
     #[test]
@@ -392,24 +458,47 @@ mod tests {
     fn times_are_not_counted_when_that_is_off() {
         let counters = counters(|config| config.per_request_metrics_reporting = false);
         let worker = counters.worker();
-        worker.latency("a", 1);
+        worker.latency("a", 200, 1);
         worker.route_lookup(1);
         worker.gorouter_time(1);
         worker.http_latency("app", 1);
+        worker.app("app");
         let totals = counters.totals();
         assert!(totals.components.is_empty() && totals.apps.is_empty());
+        assert!(totals.route_lookup.is_empty() && totals.gorouter.is_empty());
+        assert!(counters.requests_by_app().is_empty());
+    }
+
+    #[test]
+    fn the_status_server_has_details_by_component_and_application() {
+        let counters = counters(|config| {
+            config.per_request_metrics_reporting = false;
+            config.status.enable_deprecated_varz_healthz_endpoints = true;
+        });
+        let (one, other) = (counters.worker(), counters.worker());
+        one.latency("a", 204, 5_000_000);
+        other.latency("a", 500, 5_000_000);
+        one.app("app");
+        one.app("");
+        other.app("app");
+        other.app("second");
+        let totals = counters.totals();
+        let a = &totals.components["a"];
         assert_eq!(
-            totals
-                .route_lookup
-                .shown(&counters.scope.route_lookup)
-                .get_sample_count(),
-            0
+            (a.responses, a.detailed_latency.count()),
+            ([1, 0, 0, 1, 0], 2)
         );
+        assert!(a.latency.is_empty());
+        let apps = counters.requests_by_app();
+        assert_eq!((apps.len(), apps["app"], apps["second"]), (2, 2, 1));
     }
 
     #[test]
     fn latency_by_application_is_counted_when_asked_for() {
-        let counters = counters(|config| config.per_app_prometheus_http_metrics_reporting = true);
+        let counters = counters(|config| {
+            config.per_app_prometheus_http_metrics_reporting = true;
+            config.prometheus.histograms = true;
+        });
         let worker = counters.worker();
         worker.http_latency("app", 150_000_000);
         worker.http_latency("", 1);
@@ -417,6 +506,7 @@ mod tests {
         assert_eq!(apps.keys().collect::<Vec<_>>(), ["app", "gorouter"]);
         assert_eq!(
             apps["app"]
+                .histogram
                 .shown(&counters.scope.http_latency)
                 .get_sample_sum(),
             0.15

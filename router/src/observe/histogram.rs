@@ -40,6 +40,16 @@ impl Bounds {
             .collect();
         Arc::new(Bounds { unit, shown, ns })
     }
+
+    /// Nanoseconds in the unit.
+    pub(super) fn in_unit(&self, ns: u64) -> f64 {
+        ns as f64 / self.unit
+    }
+
+    /// The bounds in nanoseconds.
+    pub(super) fn ns(&self) -> &[u64] {
+        &self.ns
+    }
 }
 
 /// Counts times by bucket.
@@ -97,6 +107,11 @@ impl Total {
     /// How many times were counted.
     pub(super) fn count(&self) -> u64 {
         self.counts.iter().sum()
+    }
+
+    /// By bucket, not cumulative; the last is what is above all bounds. Empty when nothing was added up.
+    pub(super) fn counts(&self) -> &[u64] {
+        &self.counts
     }
 
     /// As a scrape shows it.

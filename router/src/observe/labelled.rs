@@ -74,6 +74,11 @@ impl<T> Labelled<T> {
 impl<T> Members<T> {
     /// Calls `with` for each value seen so far.
     pub(super) fn each(&self, mut with: impl FnMut(&str, &T)) {
+        self.each_named(|value, counters| with(value, counters));
+    }
+
+    /// As [`Members::each`], for those who keep the value.
+    pub(super) fn each_named(&self, mut with: impl FnMut(&Arc<str>, &T)) {
         let members = self.lock().clone();
         for (value, counters) in &members {
             with(value, counters);

@@ -8,8 +8,11 @@ pub mod access_log;
 pub mod record;
 
 pub mod counters;
+pub mod losses;
 pub mod names;
+pub mod process;
 pub mod registry;
+pub mod summary;
 
 mod batch;
 mod cell;
@@ -18,6 +21,7 @@ mod escape;
 mod format;
 mod histogram;
 mod labelled;
+mod meter;
 mod redact;
 mod registrations;
 mod scrape;

@@ -42,13 +42,13 @@ metrics! {
     WEBSOCKET_FAILURES = "websocket_failures", "WebSocket requests that failed.";
     /// Counter: status_group.
     RESPONSES = "responses", "Responses to requests that had an endpoint, by the first digit of their status.";
-    /// Histogram, milliseconds: component.
+    /// Gauge or histogram, milliseconds: component.
     LATENCY = "latency", "Time from a request's arrival to the end of its response, in milliseconds, by the endpoint's component tag.";
-    /// Histogram, nanoseconds.
+    /// Gauge or histogram, nanoseconds.
     ROUTE_LOOKUP_TIME = "route_lookup_time", "Time to find the route of a request, in nanoseconds.";
-    /// Histogram, seconds.
+    /// Gauge or histogram, seconds.
     GOROUTER_TIME = "gorouter_time", "The part of a request's time that the router itself took, in seconds.";
-    /// Histogram, seconds: source_id.
+    /// Gauge or histogram, seconds: source_id.
     HTTP_LATENCY = "http_latency_seconds", "Time from a request's arrival to the end of its response, in seconds, by the endpoint's source_id tag.";
 
     // Fed by the control plane.
@@ -58,12 +58,16 @@ metrics! {
     /// Counter: component.
     UNREGISTRY_MESSAGE = "unregistry_message", "Unregistrations of an endpoint for a route, by component.";
     /// Counter.
+    ROUTES_REGISTERED = "routes_registered", "Routes that got their first endpoint.";
+    /// Counter.
+    ROUTES_UNREGISTERED = "routes_unregistered", "Routes that went with the unregistration of their last endpoint.";
+    /// Counter.
     ROUTES_PRUNED = "routes_pruned", "Endpoints removed because nothing had renewed them in time.";
     /// Gauge.
     TOTAL_ROUTES = "total_routes", "Routes in the table.";
     /// Gauge, milliseconds.
     MS_SINCE_LAST_REGISTRY_UPDATE = "ms_since_last_registry_update", "Milliseconds since the last registration; -1 before the first.";
-    /// Histogram, milliseconds.
+    /// Gauge or histogram, milliseconds.
     ROUTE_REGISTRATION_LATENCY = "route_registration_latency", "Time from an endpoint's update to its arrival in the table, in milliseconds, of new endpoints.";
     /// Gauge.
     FILE_DESCRIPTORS = "file_descriptors", "Open file descriptors of the process.";
@@ -81,7 +85,9 @@ metrics! {
     /// Counter.
     LOG_DROPPED = "access_log_dropped_records", "Access log records dropped because the log thread was too far behind.";
     /// Counter.
-    LOG_FAILED = "access_log_failed_records", "Access log records that could not be written.";
+    LOG_FAILED = "access_log_failed_records", "Access log records that could not be written to the file.";
+    /// Counter.
+    LOG_UNSTREAMED = "access_log_unstreamed_records", "Access log records that were not streamed because the syslog server was away or too slow.";
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::cell::{Line, get, increase, lines};
-use super::histogram::{Bounds, Histogram, Total};
+use super::histogram::Bounds;
 use super::labelled::{Labelled, Members};
+use super::meter::{Form, Measured, Meter};
 
 /// Components told apart; more than any platform has.
 const COMPONENTS: usize = 1_000;
@@ -18,13 +19,16 @@ pub enum Action {
     /// A known endpoint with other properties.
     Updated,
     /// A known endpoint, confirmed as it is.
+    Refreshed,
+    /// A known endpoint, by a message that is older than what is known: nothing was done.
     Unmodified,
 }
 
 impl Action {
-    pub(super) const ALL: [(Action, &str); 3] = [
+    pub(super) const ALL: [(Action, &str); 4] = [
         (Action::Added, "added"),
         (Action::Updated, "updated"),
+        (Action::Refreshed, "refreshed"),
         (Action::Unmodified, "unmodified"),
     ];
 }
@@ -41,9 +45,14 @@ pub struct RegistryCounters {
 
 #[derive(Debug)]
 struct Plain {
-    pruned: Box<[Line]>,
-    latency: Histogram,
+    cells: Box<[Line]>,
+    latency: Meter,
 }
+
+const PRUNED: usize = 0;
+const ROUTES_REGISTERED: usize = 1;
+const ROUTES_UNREGISTERED: usize = 2;
+const PLAIN_CELLS: usize = 3;
 
 impl RegistryCounters {
     /// Counts a registration for one route, by its tag `component` (empty without one).
@@ -59,7 +68,17 @@ impl RegistryCounters {
 
     /// Counts endpoints that were removed because nothing had renewed them.
     pub fn pruned(&self, endpoints: u64) {
-        increase(Line::cell(&self.plain.pruned, 0), endpoints);
+        increase(Line::cell(&self.plain.cells, PRUNED), endpoints);
+    }
+
+    /// Counts a route that is new.
+    pub fn route_registered(&self) {
+        increase(Line::cell(&self.plain.cells, ROUTES_REGISTERED), 1);
+    }
+
+    /// Counts a route that went with the unregistration of its last endpoint.
+    pub fn route_unregistered(&self) {
+        increase(Line::cell(&self.plain.cells, ROUTES_UNREGISTERED), 1);
     }
 
     /// Counts how long the news of a new endpoint took to arrive, in nanoseconds.
@@ -81,6 +100,7 @@ impl RegistryCounters {
 #[derive(Debug)]
 pub(super) struct Registrations {
     bounds: Arc<Bounds>,
+    form: Form,
     writers: Mutex<Vec<Writer>>,
 }
 
@@ -92,9 +112,10 @@ struct Writer {
 }
 
 impl Registrations {
-    pub(super) fn new(bounds: Arc<Bounds>) -> Registrations {
+    pub(super) fn new(bounds: Arc<Bounds>, form: Form) -> Registrations {
         Registrations {
             bounds,
+            form,
             writers: Mutex::default(),
         }
     }
@@ -105,8 +126,8 @@ impl Registrations {
 
     pub(super) fn counters(&self) -> RegistryCounters {
         let plain = Arc::new(Plain {
-            pruned: lines(1),
-            latency: Histogram::new(&self.bounds),
+            cells: lines(PLAIN_CELLS),
+            latency: Meter::new(&self.form, &self.bounds),
         });
         let counters = RegistryCounters {
             plain,
@@ -124,7 +145,10 @@ impl Registrations {
         let mut totals = Totals::default();
         let writers = self.lock().clone();
         for writer in writers {
-            totals.pruned += get(Line::cell(&writer.plain.pruned, 0));
+            let cell = |number| get(Line::cell(&writer.plain.cells, number));
+            totals.pruned += cell(PRUNED);
+            totals.routes_registered += cell(ROUTES_REGISTERED);
+            totals.routes_unregistered += cell(ROUTES_UNREGISTERED);
             writer.plain.latency.add_to(&mut totals.latency);
             writer.components.each(|name, cells| {
                 let total = totals.components.entry(name.to_owned()).or_default();
@@ -150,7 +174,9 @@ pub(super) type Cells = [u64; CELLS];
 pub(super) struct Totals {
     pub(super) components: BTreeMap<String, Cells>,
     pub(super) pruned: u64,
-    pub(super) latency: Total,
+    pub(super) routes_registered: u64,
+    pub(super) routes_unregistered: u64,
+    pub(super) latency: Measured,
 }
 
 impl Totals {

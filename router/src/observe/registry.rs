@@ -1,15 +1,18 @@
 //! All metrics of the process, and how they are scraped.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
 use prometheus::TextEncoder;
 
-use super::counters::{Counters, Losses, Scope, WorkerCounters};
+use super::counters::{Counters, Scope, WorkerCounters};
 use super::histogram::{Bounds, unit};
+use super::losses::Losses;
 use super::names::{self, Metric};
 use super::registrations::Registrations;
+use super::summary::Summary;
 use super::{descriptors, scrape};
 use crate::config::Config;
 
@@ -64,10 +67,12 @@ impl Metrics {
             .prometheus
             .meters
             .route_registration_latency_histogram_buckets;
+        let scope = Scope::new(config);
+        let form = scope.form.clone();
         let metrics = Metrics {
             started,
-            data_path: Counters::new(Scope::new(config)),
-            registrations: Registrations::new(Bounds::new(unit::MILLISECOND, buckets)),
+            data_path: Counters::new(scope),
+            registrations: Registrations::new(Bounds::new(unit::MILLISECOND, buckets), form),
             losses: Arc::default(),
             gauges: Default::default(),
             failed_scrapes: AtomicU64::new(0),
@@ -98,6 +103,17 @@ impl Metrics {
 
     pub(super) fn gauge(&self, gauge: Gauge) -> i64 {
         self.gauges[gauge as usize].load(Ordering::Relaxed)
+    }
+
+    /// What the deprecated status server shows of the data path.
+    pub fn summary(&self) -> Summary {
+        Summary::new(&self.data_path)
+    }
+
+    /// Requests by application so far, by application id; empty unless someone was to be told
+    /// (`publish_active_apps_interval`, the deprecated status server).
+    pub fn requests_by_app(&self) -> HashMap<Arc<str>, u64> {
+        self.data_path.requests_by_app()
     }
 
     /// All metrics in Prometheus text form (version 0.0.4), sorted by name.

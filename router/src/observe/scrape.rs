@@ -1,12 +1,13 @@
 //! The metrics as the scrape format has them: families of samples, sorted by name.
 
 use prometheus::proto::{
-    Counter, Gauge as GaugeValue, Histogram, LabelPair, Metric as Sample, MetricFamily, MetricType,
+    Counter, Gauge as GaugeValue, LabelPair, Metric as Sample, MetricFamily, MetricType,
 };
 
 use super::cell::get;
 use super::counters::{Count, STATUS_GROUPS};
-use super::histogram::{Bounds, Total};
+use super::histogram::Bounds;
+use super::meter::{Form, Measured};
 use super::names::{self, Metric};
 use super::registrations::{Action, Totals as RegistryTotals};
 use super::registry::{Gauge, Metrics};
@@ -16,18 +17,14 @@ pub(super) fn families(metrics: &Metrics) -> Vec<MetricFamily> {
     let mut families = Vec::new();
     data_path(metrics, &mut families);
     registry(metrics, &mut families);
-    for (gauge, metric) in Gauge::ALL {
-        let mut value = GaugeValue::default();
-        value.set_value(metrics.gauge(gauge) as f64);
-        families.push(family(
-            metric,
-            MetricType::GAUGE,
-            vec![Sample::from_gauge(value)],
-        ));
+    for (which, metric) in Gauge::ALL {
+        let sample = Sample::from_gauge(gauge(metrics.gauge(which) as f64));
+        families.push(family(metric, MetricType::GAUGE, vec![sample]));
     }
     let losses = &metrics.losses;
     families.push(counter(names::LOG_DROPPED, losses.dropped_records()));
     families.push(counter(names::LOG_FAILED, losses.failed_records()));
+    families.push(counter(names::LOG_UNSTREAMED, losses.unstreamed_records()));
     let causes = [("encoding", get(&metrics.failed_scrapes)), ("gathering", 0)];
     families.push(counters(
         names::HANDLER_ERRORS,
@@ -48,36 +45,33 @@ fn data_path(metrics: &Metrics, families: &mut Vec<MetricFamily>) {
     let requests = totals
         .components
         .iter()
-        .filter(|(_, (requests, _))| *requests > 0);
-    let requests =
-        requests.map(|(name, (requests, _))| (vec![label("component", name)], *requests));
+        .filter(|(_, total)| total.requests > 0)
+        .map(|(name, total)| (vec![label("component", name)], total.requests));
     families.push(counters(names::TOTAL_REQUESTS, requests));
+    let form = &scope.form;
     if scope.per_request {
         let latency = totals
             .components
             .iter()
-            .map(|(name, (_, latency))| (vec![label("component", name)], latency));
-        families.push(histograms(
-            names::LATENCY,
-            &scope.latency,
-            latency.filter(|(_, total)| total.count() > 0),
-        ));
-        families.push(histograms(
-            names::ROUTE_LOOKUP_TIME,
-            &scope.route_lookup,
-            [(vec![], &totals.route_lookup)],
-        ));
-        families.push(histograms(
-            names::GOROUTER_TIME,
-            &scope.gorouter,
-            [(vec![], &totals.gorouter)],
-        ));
+            .filter(|(_, total)| !total.latency.is_empty())
+            .map(|(name, total)| (vec![label("component", name)], &total.latency));
+        families.push(meters(names::LATENCY, form, &scope.latency, latency));
+        for (metric, bounds, measured) in [
+            (
+                names::ROUTE_LOOKUP_TIME,
+                &scope.route_lookup,
+                &totals.route_lookup,
+            ),
+            (names::GOROUTER_TIME, &scope.gorouter, &totals.gorouter),
+        ] {
+            families.push(meters(metric, form, bounds, [(vec![], measured)]));
+        }
     }
     let apps = totals
         .apps
         .iter()
-        .map(|(name, total)| (vec![label("source_id", name)], total));
-    families.push(histograms(names::HTTP_LATENCY, &scope.http_latency, apps));
+        .map(|(name, measured)| (vec![label("source_id", name)], measured));
+    families.push(meters(names::HTTP_LATENCY, form, &scope.http_latency, apps));
 }
 
 fn registry(metrics: &Metrics, families: &mut Vec<MetricFamily>) {
@@ -106,10 +100,15 @@ fn registry(metrics: &Metrics, families: &mut Vec<MetricFamily>) {
         unregistered.filter(|(_, value)| *value > 0),
     ));
     families.push(counter(names::ROUTES_PRUNED, totals.pruned));
-    let bounds = metrics.registrations.bounds();
-    families.push(histograms(
+    families.push(counter(names::ROUTES_REGISTERED, totals.routes_registered));
+    families.push(counter(
+        names::ROUTES_UNREGISTERED,
+        totals.routes_unregistered,
+    ));
+    families.push(meters(
         names::ROUTE_REGISTRATION_LATENCY,
-        bounds,
+        &metrics.data_path.scope().form,
+        metrics.registrations.bounds(),
         [(vec![], &totals.latency)],
     ));
 }
@@ -132,18 +131,32 @@ fn counters(
     family(metric, MetricType::COUNTER, samples.collect())
 }
 
-fn histograms<'a>(
+/// Gauges of the latest values, or histograms of all of them.
+fn meters<'a>(
     metric: Metric,
+    form: &Form,
     bounds: &Bounds,
-    totals: impl IntoIterator<Item = (Vec<LabelPair>, &'a Total)>,
+    measured: impl IntoIterator<Item = (Vec<LabelPair>, &'a Measured)>,
 ) -> MetricFamily {
-    let samples = totals.into_iter().map(|(labels, total)| {
-        let shown: Histogram = total.shown(bounds);
+    let samples = measured.into_iter().map(|(labels, measured)| {
         let mut sample = Sample::from_label(labels);
-        sample.set_histogram(shown);
+        match form {
+            Form::Gauge(_) => sample.set_gauge(gauge(bounds.in_unit(measured.latest_ns))),
+            Form::Histogram => sample.set_histogram(measured.histogram.shown(bounds)),
+        }
         sample
     });
-    family(metric, MetricType::HISTOGRAM, samples.collect())
+    let kind = match form {
+        Form::Gauge(_) => MetricType::GAUGE,
+        Form::Histogram => MetricType::HISTOGRAM,
+    };
+    family(metric, kind, samples.collect())
+}
+
+fn gauge(value: f64) -> GaugeValue {
+    let mut gauge = GaugeValue::default();
+    gauge.set_value(value);
+    gauge
 }
 
 fn family(metric: Metric, kind: MetricType, samples: Vec<Sample>) -> MetricFamily {

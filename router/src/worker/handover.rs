@@ -37,12 +37,19 @@ pub struct Handover {
 #[derive(Debug)]
 struct Peer {
     open: AtomicUsize,
+    upgraded: AtomicUsize,
     inbox: UnboundedSender<Accepted>,
 }
 
 /// Counts one open connection for as long as it lives.
 #[derive(Debug)]
 pub struct Share {
+    handover: Handover,
+}
+
+/// Counts one upgraded connection for as long as it lives.
+#[derive(Debug)]
+pub struct Upgrade {
     handover: Handover,
 }
 
@@ -54,6 +61,7 @@ pub fn handovers(workers: usize) -> Vec<(Handover, Inbox)> {
             (
                 Peer {
                     open: AtomicUsize::new(0),
+                    upgraded: AtomicUsize::new(0),
                     inbox,
                 },
                 receiver,
@@ -123,11 +131,31 @@ impl Handover {
         }
     }
 
+    /// Counts a connection of ours as upgraded for as long as the value lives: it is one that no drain waits for.
+    pub fn upgrade(&self) -> Upgrade {
+        self.all[self.me].upgraded.fetch_add(1, Ordering::Relaxed);
+        Upgrade {
+            handover: self.clone(),
+        }
+    }
+
     /// Connections open on all workers.
     pub fn open(&self) -> usize {
+        self.open_by_worker().sum()
+    }
+
+    /// Connections open on each worker.
+    pub fn open_by_worker(&self) -> impl Iterator<Item = usize> {
         self.all
             .iter()
             .map(|peer| peer.open.load(Ordering::Relaxed))
+    }
+
+    /// How many of the open ones are upgraded.
+    pub fn upgraded(&self) -> usize {
+        let upgraded = self.all.iter();
+        upgraded
+            .map(|peer| peer.upgraded.load(Ordering::Relaxed))
             .sum()
     }
 }
@@ -136,6 +164,14 @@ impl Drop for Share {
     fn drop(&mut self) {
         self.handover.all[self.handover.me]
             .open
+            .fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Upgrade {
+    fn drop(&mut self) {
+        self.handover.all[self.handover.me]
+            .upgraded
             .fetch_sub(1, Ordering::Relaxed);
     }
 }

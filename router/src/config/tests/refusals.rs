@@ -223,9 +223,7 @@ notes:
   line 4: some_key: unknown key, ignored
 not in this release yet:
   line 1: html_error_template_file: has no effect yet
-  line 2: logging.syslog_network: has no effect yet
   line 2: logging.metron_address: has no effect yet
-  line 3: access_log.enable_streaming: has no effect yet
   line 5: enable_proxy: has no effect yet
 "
             .to_owned(),

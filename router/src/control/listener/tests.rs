@@ -17,7 +17,7 @@ impl Server {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut task = JoinSet::new();
-        task.spawn(serve(listener, app, bounds));
+        task.spawn(serve(listener, Transport::Plain, app, bounds));
         Server {
             address,
             _task: task,

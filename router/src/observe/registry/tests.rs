@@ -5,6 +5,13 @@ fn metrics() -> Metrics {
     Metrics::new(&Config::default(), Instant::now())
 }
 
+/// As with `prometheus.meters` in the configuration.
+fn histograms() -> Metrics {
+    let mut config = Config::default();
+    config.prometheus.histograms = true;
+    Metrics::new(&config, Instant::now())
+}
+
 /// What is scraped, without comments, file descriptors and uptime.
 fn samples(metrics: &Metrics) -> Vec<String> {
     let text = metrics.render().unwrap();
@@ -42,15 +49,19 @@ fn metrics_without_a_label_are_there_from_the_start() {
         ("websocket_failures", "counter"),
         ("responses", "counter"),
         ("routes_pruned", "counter"),
-        ("route_lookup_time", "histogram"),
-        ("gorouter_time", "histogram"),
-        ("route_registration_latency", "histogram"),
+        ("routes_registered", "counter"),
+        ("routes_unregistered", "counter"),
+        ("route_lookup_time", "gauge"),
+        ("gorouter_time", "gauge"),
+        ("route_registration_latency", "gauge"),
         ("total_routes", "gauge"),
         ("ms_since_last_registry_update", "gauge"),
         ("file_descriptors", "gauge"),
         ("buffered_messages", "gauge"),
         ("total_dropped_messages", "gauge"),
         ("access_log_dropped_records", "counter"),
+        ("access_log_failed_records", "counter"),
+        ("access_log_unstreamed_records", "counter"),
     ] {
         assert!(
             text.contains(&format!("\n# TYPE {name} {kind}\n")),
@@ -78,15 +89,39 @@ fn a_rejected_request_is_no_response() {
     );
 }
 
+/// Spec 14.7: what was measured last, in the metric's unit.
+#[test]
+fn times_are_gauges_of_the_latest_value() {
+    let metrics = metrics();
+    let (worker, other) = (metrics.worker(), metrics.worker());
+    worker.latency("api", 200, 5_000_000);
+    worker.latency("api", 200, 4_500_000);
+    worker.route_lookup(25_000);
+    worker.gorouter_time(1_000_000);
+    metrics.registry().latency(600_000);
+    for (name, value) in [
+        ("latency{component=\"api\"}", "4.5"),
+        ("route_lookup_time", "25000"),
+        ("gorouter_time", "0.001"),
+        ("route_registration_latency", "0.6"),
+    ] {
+        assert_eq!(sample(&metrics, name), value, "{name}");
+    }
+    other.latency("api", 200, 1_000_000);
+    assert_eq!(sample(&metrics, "latency{component=\"api\"}"), "1");
+    let text = metrics.render().unwrap();
+    assert!(text.contains("\n# TYPE latency gauge\n"), "{text}");
+}
+
 #[test]
 fn the_data_path_is_shown_with_its_labels() {
-    let metrics = metrics();
+    let metrics = histograms();
     let worker = metrics.worker();
     worker.request("api");
     worker.request("api");
     worker.request("");
     worker.response(204);
-    worker.latency("api", 5_000_000);
+    worker.latency("api", 200, 5_000_000);
     worker.route_lookup(25_000);
     worker.gorouter_time(1_000_000);
     for (name, value) in [
@@ -114,12 +149,16 @@ fn the_data_path_is_shown_with_its_labels() {
 
 #[test]
 fn the_control_plane_is_shown_with_its_labels() {
-    let metrics = metrics();
+    let metrics = histograms();
     assert_eq!(sample(&metrics, "ms_since_last_registry_update"), "-1");
     let registry = metrics.registry();
     registry.registered("emitter", Action::Added);
+    registry.registered("emitter", Action::Refreshed);
+    registry.registered("emitter", Action::Refreshed);
     registry.registered("emitter", Action::Unmodified);
-    registry.registered("emitter", Action::Unmodified);
+    registry.route_registered();
+    registry.route_unregistered();
+    registry.route_unregistered();
     registry.unregistered("other");
     registry.pruned(3);
     registry.latency(600_000);
@@ -130,9 +169,15 @@ fn the_control_plane_is_shown_with_its_labels() {
             "1",
         ),
         (
-            "registry_message{action=\"unmodified\",component=\"emitter\"}",
+            "registry_message{action=\"refreshed\",component=\"emitter\"}",
             "2",
         ),
+        (
+            "registry_message{action=\"unmodified\",component=\"emitter\"}",
+            "1",
+        ),
+        ("routes_registered", "1"),
+        ("routes_unregistered", "2"),
         ("unregistry_message{component=\"other\"}", "1"),
         ("routes_pruned", "3"),
         ("route_registration_latency_bucket{le=\"0.5\"}", "0"),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Lines, Sink};
-use crate::observe::counters::Losses;
+use crate::observe::losses::Losses;
 use crate::observe::record::View;
 
 /// How often a failing file is spoken of.

@@ -1,8 +1,11 @@
 //! Where finished lines go. One file a kind; each is independent of the others (spec 10.4).
 
 mod file;
+mod syslog;
 
 pub(super) use file::File;
+pub use syslog::Streaming;
+pub(super) use syslog::Syslog;
 
 use super::batch::Batch;
 use super::record::View;
