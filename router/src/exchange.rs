@@ -78,6 +78,18 @@ pub struct TraceIds {
     pub span: Box<str>,
 }
 
+/// Two digits for every byte: an id is made for each request.
+const HEX: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    table
+};
+
 /// A UUID in text form.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestId([u8; 36]);
@@ -92,8 +104,15 @@ impl RequestId {
     /// A version 4 UUID (RFC 9562 section 5.4) made of `random`.
     pub fn new(random: u128) -> RequestId {
         let uuid = uuid::Builder::from_random_bytes(random.to_ne_bytes()).into_uuid();
-        let mut text = [0; 36];
-        uuid.hyphenated().encode_lower(&mut text);
+        let mut text = [b'-'; 36];
+        let mut at = 0;
+        for byte in uuid.as_bytes() {
+            if matches!(at, 8 | 13 | 18 | 23) {
+                at += 1;
+            }
+            text[at..at + 2].copy_from_slice(&HEX[usize::from(*byte)]);
+            at += 2;
+        }
         RequestId(text)
     }
 
@@ -153,16 +172,16 @@ impl Exchange {
         let origin = request.target.origin.of(bytes);
         record.set(Text::Target, if origin.is_empty() { b"/" } else { origin });
         record.set(Text::Protocol, protocol(self.head.version));
-        for field in &self.head.fields {
-            let which = match field.id {
-                Name::Referer => Text::Referer,
-                Name::UserAgent => Text::UserAgent,
-                Name::ForwardedFor => Text::ForwardedFor,
-                Name::ForwardedProto => Text::ForwardedProto,
-                _ => continue,
-            };
-            if record.get(which).is_empty() {
-                record.set(which, field.value.of(bytes));
+        for (name, which) in [
+            (Name::Referer, Text::Referer),
+            (Name::UserAgent, Text::UserAgent),
+            (Name::ForwardedFor, Text::ForwardedFor),
+            (Name::ForwardedProto, Text::ForwardedProto),
+        ] {
+            if self.head.present.has(name) {
+                let mut fields = self.head.fields.iter();
+                let field = fields.find(|field| field.id == name && !field.value.is_empty());
+                record.set(which, field.map_or(b"", |field| field.value.of(bytes)));
             }
         }
         for name in extra_headers {

@@ -6,7 +6,7 @@
 
 use super::Context;
 use crate::config::Config;
-use crate::message::{Name, Names, View, list};
+use crate::message::{ConnectionOption, Name, Names, View, list};
 use crate::observe::record::Text;
 
 #[derive(Clone, Debug)]
@@ -32,7 +32,9 @@ impl HopByHop {
         for at in 0..request.head.fields.len() {
             let field = request.head.fields[at];
             match field.id {
-                Name::Connection => self.strip_named(request, cx, request.text(field.value)),
+                Name::Connection if request.head.names_fields => {
+                    self.strip_named(request, cx, request.text(field.value));
+                }
                 Name::Te => {
                     te_trailers |= list(request.text(field.value))
                         .any(|te| te.eq_ignore_ascii_case(b"trailers"))
@@ -58,7 +60,7 @@ impl HopByHop {
 
     fn strip_named(&self, request: &mut View<'_>, cx: &mut Context<'_>, options: &[u8]) {
         for name in list(options) {
-            if is_option(name)
+            if ConnectionOption::of(name).is_some()
                 || self
                     .protected
                     .iter()
@@ -84,13 +86,6 @@ impl HopByHop {
     }
 }
 
-/// What `Connection` holds in everyday traffic: not names of fields.
-fn is_option(name: &[u8]) -> bool {
-    [&b"keep-alive"[..], b"close", b"upgrade"]
-        .iter()
-        .any(|option| name.eq_ignore_ascii_case(option))
-}
-
 /// The same for a response.
 pub(super) fn strip_reply(reply: &mut View<'_>) {
     const STRIPPED: Names = Names::of(&[Name::CfProxySignature]);
@@ -100,9 +95,11 @@ pub(super) fn strip_reply(reply: &mut View<'_>) {
     }
     for at in 0..reply.head.fields.len() {
         let field = reply.head.fields[at];
-        if field.id == Name::Connection {
+        if field.id == Name::Connection && reply.head.names_fields {
             for name in list(reply.text(field.value)) {
-                if !is_option(name) && !matches!(Name::of(name), Name::ContentLength) {
+                if ConnectionOption::of(name).is_none()
+                    && !matches!(Name::of(name), Name::ContentLength)
+                {
                     reply.remove_named(name);
                 }
             }

@@ -3,7 +3,7 @@
 use super::scan::{fields, lines_end_in_crlf, span, with_header_room};
 use super::target::{Form, Target};
 use super::{Framing, Parsed, host};
-use crate::message::{Head, Name, Span, Version, list};
+use crate::message::{ConnectionOption, Head, Name, Span, Version, list};
 
 /// The longest head that is read at all, in bytes (spec 4.10: 1 MiB and 4 KiB).
 pub const HEAD_LIMIT: usize = 1024 * 1024 + 4096;
@@ -113,7 +113,7 @@ pub fn parse(bytes: &[u8], head: &mut Head) -> Parsed<Request, Refusal> {
 }
 
 /// The rules that a grammar does not know.
-fn judge(bytes: &[u8], head: &Head, length: usize) -> Result<Request, Refusal> {
+fn judge(bytes: &[u8], head: &mut Head, length: usize) -> Result<Request, Refusal> {
     if !lines_end_in_crlf(bytes, head, length) {
         return Err(Refusal::Malformed);
     }
@@ -125,6 +125,7 @@ fn judge(bytes: &[u8], head: &Head, length: usize) -> Result<Request, Refusal> {
     let (mut expect, mut unknown_expectation) = (Expect::Nothing, false);
     let (mut close, mut keep_alive, mut asks_upgrade, mut names_protocol) =
         (false, false, false, false);
+    let mut names_fields = false;
     for field in &head.fields {
         let value = field.value.of(bytes);
         match field.id {
@@ -139,9 +140,12 @@ fn judge(bytes: &[u8], head: &Head, length: usize) -> Result<Request, Refusal> {
             }
             Name::Connection => {
                 for option in list(value) {
-                    close |= option.eq_ignore_ascii_case(b"close");
-                    keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-                    asks_upgrade |= option.eq_ignore_ascii_case(b"upgrade");
+                    match ConnectionOption::of(option) {
+                        Some(ConnectionOption::Close) => close = true,
+                        Some(ConnectionOption::KeepAlive) => keep_alive = true,
+                        Some(ConnectionOption::Upgrade) => asks_upgrade = true,
+                        None => names_fields = true,
+                    }
                 }
             }
             Name::Upgrade => names_protocol |= !value.is_empty(),
@@ -155,6 +159,7 @@ fn judge(bytes: &[u8], head: &Head, length: usize) -> Result<Request, Refusal> {
             _ => {}
         }
     }
+    head.names_fields = names_fields;
     if repeated {
         return Err(Refusal::Malformed);
     }

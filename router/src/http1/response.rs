@@ -3,7 +3,7 @@
 use super::request::decimal;
 use super::scan::{fields, lines_end_in_crlf, span, with_header_room};
 use super::{Framing, Parsed};
-use crate::message::{Head, Name, Version, list};
+use crate::message::{ConnectionOption, Head, Name, Version, list};
 
 /// What a complete response head says about itself.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +106,7 @@ pub fn parse(
 
 fn judge(
     bytes: &[u8],
-    head: &Head,
+    head: &mut Head,
     length: usize,
     to_head: bool,
     limits: Limits,
@@ -120,6 +120,7 @@ fn judge(
     let mut content_length: Option<u64> = None;
     let (mut transfer_encodings, mut is_chunked, mut close, mut keep_alive) =
         (0_u32, false, false, false);
+    let mut names_fields = false;
     for field in &head.fields {
         let value = field.value.of(bytes);
         match field.id {
@@ -138,13 +139,18 @@ fn judge(
             }
             Name::Connection => {
                 for option in list(value) {
-                    close |= option.eq_ignore_ascii_case(b"close");
-                    keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                    match ConnectionOption::of(option) {
+                        Some(ConnectionOption::Close) => close = true,
+                        Some(ConnectionOption::KeepAlive) => keep_alive = true,
+                        Some(ConnectionOption::Upgrade) => {}
+                        None => names_fields = true,
+                    }
                 }
             }
             _ => {}
         }
     }
+    head.names_fields = names_fields;
     if transfer_encodings > 1 || transfer_encodings == 1 && !is_chunked {
         return Err(Unusable::TransferEncoding);
     }

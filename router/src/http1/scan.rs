@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use crate::message::{Field, Head, Name, Span};
+use crate::message::{Field, Head, Name, Names, Span};
 
 /// Field lines that fit on the stack; a head with more of them is parsed a second time with room on the heap.
 const ON_STACK: usize = 64;
@@ -45,8 +45,10 @@ pub(super) fn span(whole: &[u8], part: &[u8]) -> Span {
 pub(super) fn fields(whole: &[u8], headers: &[httparse::Header<'_>], head: &mut Head) {
     head.fields.clear();
     head.fields.reserve(headers.len());
+    head.present = Names::default();
     for header in headers {
         let id = Name::of(header.name.as_bytes());
+        head.present.insert(id);
         head.fields.push(Field {
             name: span(whole, header.name.as_bytes()),
             value: span(whole, header.value),

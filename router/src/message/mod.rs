@@ -8,7 +8,7 @@ mod name;
 mod view;
 
 pub use name::{Name, Names};
-pub use view::{View, list};
+pub use view::{ConnectionOption, View, list};
 
 /// A piece of the buffer that a head was read from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +77,8 @@ pub struct Head {
     pub fields: Vec<Field>,
     /// The names of these lines, removed ones too: most questions about a head end here.
     pub present: Names,
+    /// `Connection` names more than options everybody knows: fields that are to be taken out.
+    pub names_fields: bool,
     /// Finished lines (`Name: value\r\n`) that are written behind the kept fields.
     pub added: Vec<u8>,
 }
@@ -90,6 +92,7 @@ impl Head {
         self.status = 0;
         self.fields.clear();
         self.present = Names::default();
+        self.names_fields = false;
         self.added.clear();
     }
 

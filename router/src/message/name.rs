@@ -232,7 +232,10 @@ fn is_spelling(name: &[u8], text: &[u8]) -> bool {
     match (name.last_chunk::<8>(), text.last_chunk::<8>()) {
         // Once more what was compared already, but for the rest behind the last whole word.
         (Some(name), Some(text)) => same(name, text),
-        _ => name.iter().zip(text).all(|(name, text)| name | 0x20 == *text),
+        _ => name
+            .iter()
+            .zip(text)
+            .all(|(name, text)| name | 0x20 == *text),
     }
 }
 

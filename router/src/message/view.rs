@@ -59,6 +59,30 @@ impl<'a> View<'a> {
     }
 }
 
+/// What `Connection` holds in everyday traffic; anything else there names a field (RFC 9110 section 7.6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionOption {
+    /// `close`
+    Close,
+    /// `keep-alive`
+    KeepAlive,
+    /// `upgrade`
+    Upgrade,
+}
+
+impl ConnectionOption {
+    /// The option that `name` is, whatever its case.
+    pub fn of(name: &[u8]) -> Option<ConnectionOption> {
+        let (text, option) = match name.len() {
+            5 => (&b"close"[..], ConnectionOption::Close),
+            7 => (&b"upgrade"[..], ConnectionOption::Upgrade),
+            10 => (&b"keep-alive"[..], ConnectionOption::KeepAlive),
+            _ => return None,
+        };
+        (name == text || name.eq_ignore_ascii_case(text)).then_some(option)
+    }
+}
+
 /// The members of a comma-separated list, without the white space around them; empty members are left out.
 pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
 use super::access_log::LogSettings;
-use super::escape::{push_escaped, push_or_dash};
+use super::escape::Quote;
 use super::record::{Text, View};
 use super::redact::Redact;
 use super::seconds::{CivilTime, push_number, push_seconds};
@@ -43,15 +43,16 @@ impl Format {
     pub(super) fn push_line(&mut self, out: &mut Vec<u8>, record: &View<'_>) {
         let entry = record.entry;
         let method = record.get(Text::Method);
+        let quote = Quote::of(record.text);
         out.extend_from_slice(record.get(Text::Host));
         out.extend_from_slice(b" - [");
         self.time.push(out, entry.received_unix_ns);
         out.extend_from_slice(b"] \"");
-        push_escaped(out, method);
+        quote.push(out, method);
         out.push(b' ');
         push_target(out, method, record.get(Text::Target), self.redact);
         out.push(b' ');
-        push_escaped(out, record.get(Text::Protocol));
+        quote.push(out, record.get(Text::Protocol));
         out.extend_from_slice(b"\" ");
         push_status(out, entry.status);
         out.push(b' ');
@@ -59,9 +60,9 @@ impl Format {
         out.push(b' ');
         push_number(out, entry.response_bytes);
         out.extend_from_slice(b" \"");
-        push_or_dash(out, record.get(Text::Referer));
+        quote.push_or_dash(out, record.get(Text::Referer));
         out.extend_from_slice(b"\" \"");
-        push_or_dash(out, record.get(Text::UserAgent));
+        quote.push_or_dash(out, record.get(Text::UserAgent));
         out.extend_from_slice(b"\" \"");
         push_peer(
             out,
@@ -72,9 +73,9 @@ impl Format {
             },
         );
         out.extend_from_slice(b"\" \"");
-        push_or_dash(out, record.get(Text::Endpoint));
+        quote.push_or_dash(out, record.get(Text::Endpoint));
         out.extend_from_slice(b"\" x_forwarded_for:\"");
-        push_or_dash(
+        quote.push_or_dash(
             out,
             if self.shows_forwarded_for {
                 record.get(Text::ForwardedFor)
@@ -83,29 +84,29 @@ impl Format {
             },
         );
         out.extend_from_slice(b"\" x_forwarded_proto:\"");
-        push_or_dash(out, record.get(Text::ForwardedProto));
+        quote.push_or_dash(out, record.get(Text::ForwardedProto));
         out.extend_from_slice(b"\" vcap_request_id:\"");
-        push_or_dash(out, record.get(Text::RequestId));
+        quote.push_or_dash(out, record.get(Text::RequestId));
         out.extend_from_slice(b"\" response_time:");
         push_seconds(out, entry.response_time_ns);
         out.extend_from_slice(b" gorouter_time:");
         push_seconds(out, entry.gorouter_time_ns);
         out.extend_from_slice(b" app_id:\"");
-        push_or_dash(out, record.get(Text::AppId));
+        quote.push_or_dash(out, record.get(Text::AppId));
         out.extend_from_slice(b"\" app_index:\"");
-        push_or_dash(out, record.get(Text::AppIndex));
+        quote.push_or_dash(out, record.get(Text::AppIndex));
         out.extend_from_slice(b"\" instance_id:\"");
-        push_or_dash(out, record.get(Text::InstanceId));
+        quote.push_or_dash(out, record.get(Text::InstanceId));
         out.push(b'"');
         for &field in &self.extra_fields {
-            push_extra_field(out, field, record);
+            push_extra_field(out, field, record, quote);
         }
         out.extend_from_slice(b" x_cf_routererror:\"");
-        push_or_dash(out, record.get(Text::RouterError));
+        quote.push_or_dash(out, record.get(Text::RouterError));
         out.push(b'"');
         for (number, label) in self.extra_headers.iter().enumerate() {
             out.extend_from_slice(label);
-            push_or_dash(out, record.extra(number));
+            quote.push_or_dash(out, record.extra(number));
             out.push(b'"');
         }
         out.push(b'\n');
@@ -149,7 +150,7 @@ fn push_peer(out: &mut Vec<u8>, peer: Option<SocketAddr>) {
     }
 }
 
-fn push_extra_field(out: &mut Vec<u8>, field: ExtraLogField, record: &View<'_>) {
+fn push_extra_field(out: &mut Vec<u8>, field: ExtraLogField, record: &View<'_>, quote: Quote) {
     let attempts = &record.entry.attempts;
     let (label, time): (&[u8], _) = match field {
         ExtraLogField::FailedAttempts => {
@@ -158,7 +159,7 @@ fn push_extra_field(out: &mut Vec<u8>, field: ExtraLogField, record: &View<'_>) 
         }
         ExtraLogField::LocalAddress => {
             out.extend_from_slice(b" local_address:\"");
-            push_or_dash(out, record.get(Text::LocalAddress));
+            quote.push_or_dash(out, record.get(Text::LocalAddress));
             return out.push(b'"');
         }
         ExtraLogField::FailedAttemptsTime => (b" failed_attempts_time:", attempts.failed_time_ns),

@@ -1,6 +1,6 @@
 //! One backend address with all that a registration said about it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -24,12 +24,21 @@ pub struct Endpoint {
     updated_at_ns: i64,
     backend: Arc<Backend>,
     tag_index: u32,
+    /// The host when it is an IPv4 address, so that nothing is parsed for a request; else 0.
+    ipv4: u32,
     port: u16,
+    /// Where in the text the value of the tag `component` stands in its encoded form; 0 = nowhere, or too far away.
+    component_at: u16,
     protocol: Protocol,
     algorithm: Option<Algorithm>,
     tls: bool,
-    has_tags: bool,
+    flags: u8,
 }
+
+/// The registration had tags, if only an empty map.
+const HAS_TAGS: u8 = 1;
+/// Address, application and instance hold no control characters.
+const PRINTABLE: u8 = 2;
 
 const HOST: usize = 0;
 /// Colon and port number: with the host before it, the address.
@@ -71,12 +80,16 @@ impl Endpoint {
             text.push_str(field);
             text.len()
         });
-        tags::encode(
+        let component_at = tags::encode(
             registration.tags,
             registration.app,
             registration.instance_id,
             &mut text,
         );
+        let named = text.get(..ends[INSTANCE_INDEX]).unwrap_or_default();
+        let printable = !named.bytes().any(|byte| byte.is_ascii_control());
+        let has_tags = registration.tags_present || !registration.tags.is_empty();
+        let ipv4 = registration.host.parse().map_or(0, Ipv4Addr::to_bits);
         Arc::new(Self {
             text: text.into_boxed_str(),
             ends: Ends::new(ends),
@@ -84,11 +97,13 @@ impl Endpoint {
             updated_at_ns: registration.updated_at_ns,
             backend,
             tag_index: registration.modification_tag.index,
+            ipv4,
+            component_at: u16::try_from(component_at).unwrap_or_default(),
             port: registration.port,
             protocol: registration.protocol,
             algorithm: registration.algorithm,
             tls: registration.tls,
-            has_tags: registration.tags_present || !registration.tags.is_empty(),
+            flags: (HAS_TAGS * u8::from(has_tags)) | (PRINTABLE * u8::from(printable)),
         })
     }
 
@@ -146,7 +161,15 @@ impl Endpoint {
 
     /// The address when its host is an IP literal (IPv6 with or without brackets); a name has to
     /// be resolved.
+    #[inline]
     pub fn socket_addr(&self) -> Option<SocketAddr> {
+        if self.ipv4 != 0 {
+            return Some((Ipv4Addr::from_bits(self.ipv4), self.port).into());
+        }
+        self.parsed_addr()
+    }
+
+    fn parsed_addr(&self) -> Option<SocketAddr> {
         let host = self.host();
         let literal = host
             .strip_prefix('[')
@@ -206,11 +229,7 @@ impl Endpoint {
 
     /// Tags as (key, value), sorted by key.
     pub fn tags(&self) -> Tags<'_> {
-        Tags {
-            text: self.slice(self.end(FIELDS - 1)..self.text.len()),
-            application_id: self.application_id(),
-            instance_id: self.instance_id(),
-        }
+        self.encoded(self.end(FIELDS - 1)..self.text.len())
     }
 
     /// Value of one tag.
@@ -218,9 +237,32 @@ impl Endpoint {
         self.tags().find(|(k, _)| *k == key).map(|(_, value)| value)
     }
 
+    /// The tag `component`, by which requests are counted; empty if there is none.
+    pub fn component(&self) -> &str {
+        match self.component_at {
+            0 => self.tag("component").unwrap_or_default(),
+            at => tags::literal(self.slice(at.into()..self.text.len()))
+                .or_else(|| self.tag("component"))
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Address, application id, instance id and index in one piece, and where each of them ends.
+    pub fn identity(&self) -> (&str, [usize; 4]) {
+        let ends = [PORT, APPLICATION_ID, INSTANCE_ID, INSTANCE_INDEX].map(|field| self.end(field));
+        (self.slice(0..ends[3]), ends)
+    }
+
     /// Whether the registration had tags at all, if only an empty map.
     pub fn has_tags(&self) -> bool {
-        self.has_tags
+        self.flags & HAS_TAGS != 0
+    }
+
+    /// Whether address, application and instance hold no control characters, so that they can stand in header lines as
+    /// they are.
+    #[inline]
+    pub fn is_printable(&self) -> bool {
+        self.flags & PRINTABLE != 0
     }
 
     /// HTTP version towards the backend.
@@ -284,6 +326,14 @@ impl Endpoint {
     /// Whether no pool holds this endpoint's backend any more: its connections can be closed.
     pub fn is_gone(&self) -> bool {
         self.backend.is_gone()
+    }
+
+    fn encoded(&self, range: Range<usize>) -> Tags<'_> {
+        Tags {
+            text: self.slice(range),
+            application_id: self.application_id(),
+            instance_id: self.instance_id(),
+        }
     }
 
     fn field(&self, field: usize) -> &str {

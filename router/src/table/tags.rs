@@ -23,19 +23,23 @@ const KEYS: [&str; 12] = [
     "space_name",
 ];
 
+/// The key that requests are counted by.
+const COMPONENT: &str = "component";
+
 /// Value codes: tags often repeat the application's or the instance's id (`source_id`,
 /// `process_id`, `process_instance_id`), which the endpoint holds already.
 const APPLICATION_ID: usize = 0;
 const INSTANCE_ID: usize = 1;
 const LITERAL: usize = 2;
 
-/// Appends `tags` to `text`.
+/// Appends `tags` to `text`. Gives the place of the value of `component` there, for [`literal`]; 0 if there is none.
 pub(crate) fn encode(
     tags: &[(Cow<'_, str>, Cow<'_, str>)],
     application_id: &str,
     instance_id: &str,
     text: &mut String,
-) {
+) -> usize {
+    let mut component_at = 0;
     for (key, value) in tags {
         match KEYS.iter().position(|known| known == key) {
             Some(known) => push_number(known, text),
@@ -43,6 +47,9 @@ pub(crate) fn encode(
                 push_number(KEYS.len() + key.len(), text);
                 text.push_str(key);
             }
+        }
+        if key == COMPONENT {
+            component_at = text.len();
         }
         if !value.is_empty() && *value == application_id {
             push_number(APPLICATION_ID, text);
@@ -53,6 +60,16 @@ pub(crate) fn encode(
             text.push_str(value);
         }
     }
+    component_at
+}
+
+/// The value at the beginning of `encoded` when it is short and stands there as it is.
+pub(crate) fn literal(encoded: &str) -> Option<&str> {
+    let code = *encoded.as_bytes().first()?;
+    let length = usize::from(code).checked_sub(LITERAL)?;
+    (code & 64 == 0)
+        .then(|| encoded.get(1..1 + length))
+        .flatten()
 }
 
 /// Tags of an endpoint, in the order of their keys.
@@ -64,6 +81,15 @@ pub struct Tags<'a> {
 }
 
 impl<'a> Tags<'a> {
+    /// The value whose code comes next.
+    pub(crate) fn value(&mut self) -> Option<&'a str> {
+        match self.take_number()? {
+            APPLICATION_ID => Some(self.application_id),
+            INSTANCE_ID => Some(self.instance_id),
+            literal => self.take(literal - LITERAL),
+        }
+    }
+
     fn take(&mut self, length: usize) -> Option<&'a str> {
         let (taken, rest) = self.text.split_at_checked(length)?;
         self.text = rest;
@@ -92,12 +118,7 @@ impl<'a> Iterator for Tags<'a> {
             Some(known) => known,
             None => self.take(code - KEYS.len())?,
         };
-        let value = match self.take_number()? {
-            APPLICATION_ID => self.application_id,
-            INSTANCE_ID => self.instance_id,
-            literal => self.take(literal - LITERAL)?,
-        };
-        Some((key, value))
+        Some((key, self.value()?))
     }
 }
 

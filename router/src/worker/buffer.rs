@@ -33,6 +33,16 @@ pub enum Size {
     Large,
 }
 
+impl Size {
+    fn memory(self) -> Box<[u8]> {
+        let length = match self {
+            Size::Small => SMALL,
+            Size::Large => LARGE,
+        };
+        vec![0; length].into_boxed_slice()
+    }
+}
+
 /// A buffer with unread bytes.
 #[derive(Debug)]
 pub struct Buffer {
@@ -44,15 +54,18 @@ pub struct Buffer {
 impl Buffer {
     /// An empty buffer from the free list, or a new one.
     pub fn take(size: Size) -> Buffer {
-        let memory = FREE.with(|free| free.borrow_mut()[size as usize].pop());
-        let length = match size {
-            Size::Small => SMALL,
-            Size::Large => LARGE,
-        };
+        let memory = FREE.with(|free| match free.try_borrow_mut() {
+            Ok(mut free) => free[size as usize].pop(),
+            Err(_) => None,
+        });
+        Buffer::of(memory.unwrap_or_else(|| size.memory()), 0)
+    }
+
+    fn of(memory: Box<[u8]>, end: usize) -> Buffer {
         Buffer {
-            memory: memory.unwrap_or_else(|| vec![0; length].into_boxed_slice()),
+            memory,
             start: 0,
-            end: 0,
+            end,
         }
     }
 
@@ -119,9 +132,34 @@ impl Buffer {
         stream: &mut S,
         size: Size,
     ) -> Poll<io::Result<Buffer>> {
-        let mut buffer = Buffer::take(size);
-        ready!(buffer.poll_fill(cx, stream))?;
-        Poll::Ready(Ok(buffer))
+        FREE.with(|free| {
+            let Ok(mut free) = free.try_borrow_mut() else {
+                // A stream that itself reads through a buffer of this kind.
+                let mut buffer = Buffer::take(size);
+                ready!(buffer.poll_fill(cx, stream))?;
+                return Poll::Ready(Ok(buffer));
+            };
+            // Read into where it lies: most calls only learn that nothing is there yet.
+            let list = &mut free[size as usize];
+            let mut memory = match list.pop() {
+                Some(memory) => memory,
+                None => size.memory(),
+            };
+            let mut room = ReadBuf::new(&mut memory);
+            let read = Pin::new(stream).poll_read(cx, &mut room);
+            let end = room.filled().len();
+            match read {
+                Poll::Ready(Ok(())) => Poll::Ready(Ok(Buffer::of(memory, end))),
+                Poll::Ready(Err(error)) => {
+                    list.push(memory);
+                    Poll::Ready(Err(error))
+                }
+                Poll::Pending => {
+                    list.push(memory);
+                    Poll::Pending
+                }
+            }
+        })
     }
 }
 
@@ -136,9 +174,10 @@ impl Drop for Buffer {
         };
         // At the end of the thread the list may be gone already.
         let _gone = FREE.try_with(|free| {
-            let list = &mut free.borrow_mut()[list];
-            if list.len() < kept {
-                list.push(memory);
+            if let Ok(mut free) = free.try_borrow_mut()
+                && free[list].len() < kept
+            {
+                free[list].push(memory);
             }
         });
     }

@@ -138,10 +138,10 @@ impl Timer {
         if after.is_zero() {
             return self.disarm();
         }
-        let ticks = after
-            .as_millis()
-            .div_ceil(TICK.as_millis())
-            .min(u128::from(u32::MAX)) as u64;
+        const PER_SECOND: u64 = 1000 / TICK.as_millis() as u64;
+        let rest = after.subsec_millis().div_ceil(TICK.as_millis() as u32);
+        let seconds = after.as_secs().min(u64::from(u32::MAX));
+        let ticks = seconds * PER_SECOND + u64::from(rest);
         // The tick that is running has begun some time ago: one more keeps the deadline from coming early.
         let deadline = self.wheel.now.get() + ticks + 1;
         self.deadline.set(deadline);
