@@ -253,3 +253,16 @@ fn admin_listeners_answer_while_the_proxy_is_busy() {
     assert_eq!(router.get("unknown.test", "/").status, 404);
     drop(waiting);
 }
+
+#[test]
+fn at_level_debug_the_log_names_each_request() {
+    let router = Router::start();
+    assert_eq!(router.get("unknown.test", "/").status, 404);
+    let line = router.access_log().line();
+    let id = line.field("vcap_request_id");
+    let event = router.wait_for_event("vcap-request-id-header-set");
+    assert_eq!(
+        (event.level(), event.data("VcapRequestIdHeader")),
+        (0, &serde_json::json!(id))
+    );
+}

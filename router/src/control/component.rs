@@ -10,10 +10,10 @@ use super::varz::Varz;
 ///
 /// # Errors
 /// When the bus takes neither.
-pub async fn announce(bus: &Bus, varz: &Varz) -> Result<Subscription, BusError> {
+pub async fn announce(bus: &Bus, varz: &Arc<Varz>) -> Result<Subscription, BusError> {
     let questions = bus.subscribe("vcap.component.discover").await?;
-    bus.publish("vcap.component.announce", varz.json().to_string())
-        .await?;
+    let told = Arc::clone(varz).text().await;
+    bus.publish("vcap.component.announce", told).await?;
     tracing::info!(target: "main", "Component Router registered successfully");
     Ok(questions)
 }
@@ -24,7 +24,8 @@ pub async fn answer_discovery(bus: Bus, mut questions: Subscription, varz: Arc<V
         let Some(reply) = &question.reply else {
             continue;
         };
-        if let Err(error) = bus.publish(reply, varz.json().to_string()).await {
+        let told = Arc::clone(&varz).text().await;
+        if let Err(error) = bus.publish(reply, told).await {
             tracing::warn!(target: "nats", %error, "component-discovery-not-answered");
         }
     }

@@ -10,10 +10,11 @@ pub struct Metric {
 }
 
 macro_rules! metrics {
-    ($($(#[$doc:meta])* $id:ident = $name:literal, $help:literal;)*) => {
-        $($(#[$doc])* pub const $id: Metric = Metric { name: $name, help: $help };)*
+    ($(#[doc = $doc:literal] $id:ident = $name:literal, $help:literal;)*) => {
+        $(#[doc = $doc] pub const $id: Metric = Metric { name: $name, help: $help };)*
+        /// All of them, each with its type, unit and labels.
         #[cfg(test)]
-        const ALL: &[Metric] = &[$($id),*];
+        const ALL: &[(Metric, &str)] = &[$(($id, $doc)),*];
     };
 }
 
@@ -92,15 +93,70 @@ metrics! {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    const INTRODUCTION: &str = "\
+# Metrics of the HTTP router
+
+<!-- Generated from router/src/observe/names.rs. To renew it: UPDATE_DOCS=1 cargo test -p cloverleaf-router metrics_page -->
+
+`http://127.0.0.1:PORT/metrics` with `prometheus.port: PORT`. With `prometheus.cert_path`, `key_path` and `ca_path` the
+listener is on all addresses, speaks TLS, and lets in only clients with a certificate of an authority in `ca_path`.
+
+Names, units and labels are GoRouter's. Times are gauges with the latest value, as in GoRouter since 2026; with
+`prometheus.meters` in the configuration (or `prometheus.histograms: true`) they are histograms, as before. The `action` of
+`registry_message` is `added`, `updated` (something changed), `refreshed` (nothing did) or `unmodified` (the message was
+older than what is known). A metric with a label appears with its first value.
+
+| Name | Type, unit: labels | Meaning |
+|---|---|---|
+";
+
+    const MISSING: &str = "
+Not fed yet, because what they count is not there yet: `backend_invalid_id`, `backend_invalid_tls_cert` and
+`backend_tls_handshake_failed` (TLS to backends). `empty_content_length_header` stays 0: such a request is refused with 400
+before it is counted, as with GoRouter's newer releases. `responses_route_services` (route services) and
+`endpoints_per_pool` (hash-based routing) do not exist yet.
+
+Only here, not in GoRouter: `uptime`, and the three `access_log_...` counters.
+";
+
+    fn page() -> String {
+        let mut rows: Vec<String> = ALL
+            .iter()
+            .map(|(Metric { name, help }, kind)| {
+                format!(
+                    "| `{name}` | {} | {help} |\n",
+                    kind.trim().trim_end_matches('.')
+                )
+            })
+            .collect();
+        rows.sort_unstable();
+        format!("{INTRODUCTION}{}{MISSING}", rows.concat())
+    }
+
+    #[test]
+    fn metrics_page_is_up_to_date() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&file, page()).unwrap();
+        }
+        let checked_in = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(
+            checked_in == page(),
+            "docs/metrics.md differs from the names; renew it with UPDATE_DOCS=1"
+        );
+    }
 
     #[test]
     fn names_are_unique_and_help_is_a_sentence() {
-        let mut names: Vec<_> = ALL.iter().map(|metric| metric.name).collect();
+        let mut names: Vec<_> = ALL.iter().map(|(metric, _)| metric.name).collect();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), ALL.len());
-        for Metric { name, help } in ALL {
+        for (Metric { name, help }, _) in ALL {
             assert!(
                 name.bytes()
                     .all(|byte| byte.is_ascii_lowercase() || byte == b'_'),

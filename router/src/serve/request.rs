@@ -79,6 +79,8 @@ where
     exchange
         .record
         .set(Text::RequestId, exchange.request_id.as_bytes());
+    tracing::debug!(target: "router", VcapRequestIdHeader = %String::from_utf8_lossy(exchange.request_id.as_bytes()),
+        "vcap-request-id-header-set");
     exchange.record.entry.peer = Some(peer.address);
     let answer = prepare(bytes, peer, worker, exchange, request);
     let replay = {

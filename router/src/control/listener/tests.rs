@@ -14,10 +14,14 @@ pub(in crate::control) struct Server {
 
 impl Server {
     pub(in crate::control) async fn start(app: Router, bounds: Bounds) -> Server {
+        Server::start_with(Transport::Plain, app, bounds).await
+    }
+
+    async fn start_with(transport: Transport, app: Router, bounds: Bounds) -> Server {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut task = JoinSet::new();
-        task.spawn(serve(listener, Transport::Plain, app, bounds));
+        task.spawn(serve(listener, transport, app, bounds));
         Server {
             address,
             _task: task,
@@ -178,4 +182,85 @@ async fn connections_beyond_the_bound_wait_for_one_to_end() {
     drop(first);
     second.read_to_end(&mut answer).await.unwrap();
     assert!(answer.starts_with(b"HTTP/1.0 404"));
+}
+
+/// TLS for both sides.
+fn tls() -> (Transport, tokio_rustls::TlsConnector) {
+    use std::sync::Arc;
+
+    use rustls::crypto::aws_lc_rs;
+    use rustls_pki_types::PrivateKeyDer;
+
+    let made = rcgen::generate_simple_self_signed(["listener.test".to_owned()]).unwrap();
+    let certificate = made.cert.der().clone();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], key)
+        .unwrap();
+    server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    let mut client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    client.alpn_protocols = vec![b"h2".to_vec()];
+    (
+        Transport::Tls(TlsAcceptor::from(Arc::new(server))),
+        tokio_rustls::TlsConnector::from(Arc::new(client)),
+    )
+}
+
+#[tokio::test]
+async fn who_shakes_no_hands_in_time_is_hung_up_on() {
+    let bounds = Bounds {
+        read: Duration::from_millis(20),
+        ..bounds()
+    };
+    let server = Server::start_with(tls().0, app(), bounds).await;
+    for sent in ["", "GET / HTTP/1.1\r\nHost: x\r\n\r\n"] {
+        let mut stream = server.connect().await;
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // An alert may come before the end; the end may be a reset.
+        drop(stream.read_to_end(&mut answer).await);
+        assert!(!answer.starts_with(b"HTTP"));
+    }
+}
+
+#[tokio::test]
+async fn an_http_2_connection_is_told_to_go_when_its_time_is_over() {
+    const GOAWAY: u8 = 7;
+    let bounds = Bounds {
+        read: Duration::from_millis(200),
+        write: Duration::from_millis(200),
+        ..bounds()
+    };
+    let (transport, connector) = tls();
+    let server = Server::start_with(transport, app(), bounds).await;
+    let name = "listener.test".try_into().unwrap();
+    let mut stream = connector
+        .connect(name, server.connect().await)
+        .await
+        .unwrap();
+    stream
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
+        .await
+        .unwrap();
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.unwrap();
+        let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+        stream.read_exact(&mut payload).await.unwrap();
+        if head[3] == GOAWAY {
+            break;
+        }
+    }
+    let mut rest = Vec::new();
+    drop(stream.read_to_end(&mut rest).await);
 }

@@ -117,8 +117,15 @@ impl Varz {
         }
     }
 
-    /// The numbers of this moment as a JSON object.
-    pub fn json(&self) -> Value {
+    /// The numbers of this moment as a JSON object. With a large table that takes a while, so it is done on a thread of its
+    /// own.
+    pub async fn text(self: Arc<Self>) -> String {
+        let made = tokio::task::spawn_blocking(move || self.json().to_string());
+        // It fails only when the process ends.
+        made.await.unwrap_or_default()
+    }
+
+    fn json(&self) -> Value {
         let summary = self.metrics.summary();
         let history = self.history();
         let mut keys = self.component();
@@ -232,7 +239,7 @@ fn traffic(traffic: &Traffic, series: Option<&Series>, summary: &Summary) -> Map
 
 /// Answers `/varz`.
 pub(super) async fn answer(State(varz): State<Arc<Varz>>) -> Response {
-    let mut text = varz.json().to_string();
+    let mut text = varz.text().await;
     text.push('\n');
     let mut response = listener::with_type(StatusCode::OK, "application/json", text);
     response
