@@ -25,6 +25,7 @@ mod port;
 mod process;
 mod registration;
 mod router;
+pub mod soak;
 mod start;
 mod tls_client;
 mod wire;

@@ -27,7 +27,7 @@ pub fn binary(name: &str) -> PathBuf {
         Some(folder) => PathBuf::from(folder),
         None => {
             let test = std::env::current_exe().expect("a running program has a file");
-            // target/debug/deps/suites-0123456789abcdef
+            // target/PROFILE/deps/suites-0123456789abcdef, target/PROFILE/examples/soak
             test.ancestors()
                 .nth(2)
                 .expect("a test lies in target/PROFILE/deps")

@@ -237,11 +237,30 @@ impl Router {
     /// # Panics
     /// When the system does not say.
     pub fn peak_memory(&self) -> u64 {
+        self.status_line("VmHWM:")
+    }
+
+    /// The memory that the process holds now, in KiB (`VmRSS`).
+    ///
+    /// # Panics
+    /// When the system does not say.
+    pub fn memory(&self) -> u64 {
+        self.status_line("VmRSS:")
+    }
+
+    /// The file descriptors that the process has open; 0 when the system does not say.
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.process.id()))
+            .map(Iterator::count)
+            .unwrap_or(0)
+    }
+
+    fn status_line(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))
             .expect("a process status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
         line.and_then(|line| line.split_ascii_whitespace().next()?.parse().ok())
-            .expect("a VmHWM line")
+            .unwrap_or_else(|| panic!("no {name} line"))
     }
 
     /// CPU time of each thread whose name begins so, by thread.

@@ -26,6 +26,7 @@ const PROGRAM: &str = "cloverleaf-router";
 pub struct Start {
     overrides: Vec<(String, Value)>,
     buses: Vec<NatsServer>,
+    open_files: Option<usize>,
 }
 
 /// How a run ended that was not to go on.
@@ -51,6 +52,7 @@ impl Start {
         Start {
             overrides: Vec::new(),
             buses: Vec::new(),
+            open_files: None,
         }
     }
 
@@ -63,6 +65,12 @@ impl Start {
     /// Uses this NATS server in place of one that is started along; more than one are configured in this order.
     pub fn with_bus(mut self, bus: NatsServer) -> Start {
         self.buses.push(bus);
+        self
+    }
+
+    /// Allows the router so many file descriptors only.
+    pub fn with_open_files(mut self, limit: usize) -> Start {
+        self.open_files = Some(limit);
         self
     }
 
@@ -103,7 +111,16 @@ impl Start {
         let config = self.config(&folder, &ports);
         // JSON is YAML.
         let file = folder.write("gorouter.yml", &format!("{config:#}\n"));
-        let mut command = Command::new(binary(PROGRAM));
+        let mut command = match self.open_files {
+            None => Command::new(binary(PROGRAM)),
+            Some(limit) => {
+                // The shell becomes the program, so the process is the same.
+                let mut shell = Command::new("sh");
+                shell.args(["-c", "ulimit -n \"$0\" && exec \"$@\""]);
+                shell.arg(limit.to_string()).arg(binary(PROGRAM));
+                shell
+            }
+        };
         command.arg("-c").arg(&file).current_dir(folder.path());
         let process = Process::start(PROGRAM, &mut command, &folder.path().join("output.log"));
         Router::new(process, folder, ports)

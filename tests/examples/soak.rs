@@ -1,0 +1,128 @@
+//! The proofs under load with the sizes that count. `benches/soak --help` teaches.
+#![allow(clippy::expect_used, reason = "a proof ends by panicking")]
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use cloverleaf_tests::soak::{Closing, Descriptors, Findings, Readers, Slowloris};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+const USAGE: &str = "\
+benches/soak [PROOF...] [--small] [--seed N]
+
+  slowloris     20,000 clients send their heads a byte at a time: p99 of other clients stays within twice of what it
+                was, memory within the bound of docs/performance.md
+  closing       2,000,000 GETs against backends that close idle connections at random moments: no client sees it
+  descriptors   no file descriptor left: who is there is served, who comes waits, and is served afterwards
+  readers       2,000 clients ask for 256 MiB each and read nothing: memory within the bound
+  all           all of them, one after the other (the default)
+
+  --small       the sizes of the test suite
+  --seed N      where chance begins (closing)
+
+Builds what it needs in the release profile. Needs nats-server, and for the full sizes more than 20,000 file descriptors
+for each process: with fewer it takes as many clients as there is room for, and says so. Wants a machine that does
+nothing else. Exit code 0 when everything held, 1 when something did not, 2 for a wrong option.
+";
+
+fn main() -> ExitCode {
+    let (mut proofs, mut small, mut seed) = (Vec::new(), false, 1);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "-h" | "--help" => {
+                print!("{USAGE}");
+                return ExitCode::SUCCESS;
+            }
+            "--small" => small = true,
+            "--seed" => match arguments.next().and_then(|text| text.parse().ok()) {
+                Some(number) => seed = number,
+                None => return wrong("--seed wants a number"),
+            },
+            "slowloris" | "closing" | "descriptors" | "readers" => proofs.push(argument),
+            "all" => {}
+            other => return wrong(&format!("{other:?} is neither a proof nor an option")),
+        }
+    }
+    if proofs.is_empty() {
+        proofs = ["slowloris", "closing", "descriptors", "readers"]
+            .map(str::to_owned)
+            .to_vec();
+    }
+    let files = raise_limit();
+    let mut faults = 0;
+    for proof in &proofs {
+        println!("{proof}");
+        let findings = run(proof, small, seed, files);
+        println!("{findings}");
+        faults += findings.faults.len();
+    }
+    match faults {
+        0 => {
+            println!("everything held");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            println!("{faults} did not hold");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn wrong(why: &str) -> ExitCode {
+    eprintln!("{why}; see benches/soak --help");
+    ExitCode::from(2)
+}
+
+fn run(proof: &str, small: bool, seed: u64, files: usize) -> Findings {
+    // Whatever else a process has open: listeners, logs, backend connections, the clients that are measured.
+    let room = files.saturating_sub(300);
+    let sized = |large: usize, little: usize| if small { little } else { large };
+    let fitting = |wanted: usize| {
+        if wanted > room {
+            println!("  {wanted} wanted, but {files} file descriptors leave room for {room}");
+        }
+        wanted.min(room)
+    };
+    let time = Duration::from_secs(sized(20, 2) as u64);
+    match proof {
+        "slowloris" => Slowloris {
+            connections: fitting(sized(20_000, 500)),
+            time,
+            slack: Duration::from_micros(sized(200, 20_000) as u64),
+        }
+        .run(),
+        "closing" => Closing {
+            requests: sized(2_000_000, 20_000),
+            clients: sized(16, 8),
+            endpoints: sized(4, 3),
+            seed,
+        }
+        .run(),
+        "descriptors" => Descriptors {
+            limit: sized(2_000, 200),
+            keeps_alive: true,
+        }
+        .run(),
+        // Two connections for each.
+        _ => Readers {
+            clients: fitting(sized(4_000, 80)) / 2,
+            size: sized(256, 64) as u64 * 1024 * 1024,
+            time,
+        }
+        .run(),
+    }
+}
+
+/// Raises the limit of open files to what is allowed, for this process and those that it starts; says what it is then.
+fn raise_limit() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    // What cannot be raised stays as it is.
+    setrlimit(Resource::Nofile, wanted).ok();
+    let reached = getrlimit(Resource::Nofile).current;
+    usize::try_from(reached.unwrap_or(u64::MAX)).unwrap_or(usize::MAX)
+}
