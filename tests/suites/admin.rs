@@ -1,6 +1,6 @@
 //! The listeners for operators.
 
-use cloverleaf_tests::{Backend, Client, Registration, Router, eventually};
+use cloverleaf_tests::{Backend, Client, RefusedPort, Registration, Router, eventually};
 
 //
 #[test]
@@ -199,6 +199,27 @@ fn times_are_gauges_and_with_meters_histograms() {
         );
         assert!(text.contains(name), "{text}");
     }
+}
+
+#[test]
+fn requests_that_no_backend_answers_are_measured_too() {
+    let (router, refused) = (Router::start(), RefusedPort::new());
+    let route = Registration::at("app.test", refused.number())
+        .with("tags", serde_json::json!({ "component": "web" }));
+    router.register(&route);
+    assert_eq!(router.get("unknown.test", "/").status, 404);
+    router.access_log().wait_for(1);
+    assert!(
+        router.metrics().text().contains("\ngorouter_time 0\n"),
+        "it had no endpoint"
+    );
+    assert_eq!(router.get("app.test", "/").status, 502);
+    router.access_log().wait_for(2);
+    let metrics = router.metrics();
+    assert!(metrics.labelled("latency", "component=\"web\"") > 0.0);
+    assert!(metrics.sum("gorouter_time") > 0.0);
+    assert_eq!(metrics.labelled("responses", "status_group=\"5xx\""), 1.0);
+    assert_eq!(metrics.sum("bad_gateways"), 1.0);
 }
 
 #[test]

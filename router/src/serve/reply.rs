@@ -8,7 +8,7 @@ use super::client::Client;
 use super::relay::{Broken, Coding, Relay};
 use super::request::respond;
 use super::{Next, tunnel};
-use crate::exchange::{Exchange, nanoseconds};
+use crate::exchange::Exchange;
 use crate::http1::request::Expect;
 use crate::http1::{Framing, write};
 use crate::message::{Name, Version, View};
@@ -77,24 +77,8 @@ where
         .run(client, timer)
         .await;
     exchange.out = out;
-    let now = Instant::now();
-    exchange.times.answered = Some(now);
+    exchange.times.answered = Some(Instant::now());
     exchange.record.entry.request_bytes = client.received;
-    if let (Some(endpoint), Some(received)) = (&exchange.endpoint, exchange.times.received) {
-        let component = endpoint.component();
-        worker.counters.latency(
-            component,
-            exchange.reply.status,
-            nanoseconds(now - received),
-        );
-        worker.counters.app(endpoint.application_id());
-        if worker.policy.per_app_metrics {
-            let source_id = endpoint.tag("source_id").unwrap_or("gorouter");
-            worker
-                .counters
-                .http_latency(source_id, nanoseconds(now - received));
-        }
-    }
     match relayed {
         Ok(relayed) => {
             exchange.record.entry.response_bytes = relayed.content;

@@ -182,10 +182,30 @@ impl Worker {
         if !exchange.notes.unlogged {
             exchange.finish();
             self.log.borrow_mut().push(&exchange.record);
-            self.counters
-                .gorouter_time(exchange.record.entry.gorouter_time_ns);
+            self.count(&exchange);
         }
         self.take_back(exchange);
+    }
+
+    /// Counts what a finished exchange with an endpoint took (spec 11).
+    fn count(&self, exchange: &Exchange) {
+        let Some(endpoint) = &exchange.endpoint else {
+            return;
+        };
+        let entry = &exchange.record.entry;
+        self.counters.gorouter_time(entry.gorouter_time_ns);
+        self.counters.app(endpoint.application_id());
+        // An upgraded connection may have lasted for days, which is not the time of an answer.
+        if entry.status == 101 {
+            return;
+        }
+        let took = entry.response_time_ns;
+        self.counters
+            .latency(endpoint.component(), entry.status, took);
+        if self.policy.per_app_metrics {
+            let source_id = endpoint.tag("source_id").unwrap_or("gorouter");
+            self.counters.http_latency(source_id, took);
+        }
     }
 
     /// Takes an exchange back that leaves no record.

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A server that is away or slow costs the lines that the queue has no room for; they are counted. Nothing else waits for
-//! it: neither workers, nor the log thread, nor the end of the process for longer than [`GOODBYE`].
+//! it: neither workers, nor the log thread, nor the end of the process for longer than [`GOODBYE`] and [`STUCK`].
 
 mod connection;
 mod frame;
@@ -13,7 +13,7 @@ mod frame;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,8 @@ const WAITING: usize = 16 * 1024 * 1024;
 const RETRY: Duration = Duration::from_secs(1);
 /// How long the end waits for what is not sent yet.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// How much longer it waits for one attempt to connect or to write.
+const STUCK: Duration = Duration::from_secs(2);
 /// How often trouble is spoken of.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
 /// How soon the syslog thread sees that the end has come.
@@ -55,6 +57,8 @@ pub(in crate::observe) struct Syslog {
     state: Arc<State>,
     losses: Arc<Losses>,
     thread: Option<JoinHandle<()>>,
+    /// Ends when the thread does.
+    ended: Receiver<()>,
 }
 
 #[derive(Debug, Default)]
@@ -82,14 +86,19 @@ impl Syslog {
             connection: Some(connection),
             reported: None,
         };
+        let (alive, ended) = channel();
         let thread = Builder::new().name("syslog".to_owned());
-        let thread = thread.spawn(move || sender.run(&frames))?;
+        let thread = thread.spawn(move || {
+            sender.run(&frames);
+            drop(alive);
+        })?;
         Ok(Syslog {
             header: Header::new(network, &to.tag, to.truncate),
             queue: Some(queue),
             state,
             losses,
             thread: Some(thread),
+            ended,
         })
     }
 }
@@ -112,7 +121,11 @@ impl Sink for Syslog {
     fn close(&mut self) {
         self.state.ending.store(true, Ordering::Relaxed);
         self.queue = None;
-        if let Some(thread) = self.thread.take() {
+        // A name server that does not answer may hold the thread for longer: then the process ends without it.
+        let ended = self.ended.recv_timeout(GOODBYE + STUCK);
+        if ended == Err(RecvTimeoutError::Disconnected)
+            && let Some(thread) = self.thread.take()
+        {
             // A panic there is already in the component log.
             drop(thread.join());
         }
