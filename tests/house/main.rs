@@ -6,6 +6,7 @@
 
 mod coverage;
 mod crates;
+mod errors;
 mod paths;
 mod rooms;
 mod sources;
