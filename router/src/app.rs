@@ -23,6 +23,7 @@ use crate::filters::Filters;
 use crate::observe::access_log::{self, AccessLog, LogSettings};
 use crate::observe::registry::Metrics;
 use crate::policy::Policy;
+use crate::respond::Page;
 use crate::table::{self, Algorithm, EmptyPool, Millis, Table};
 use crate::worker::{Handover, Parts, Phase, handovers, spawn};
 use operators::Operators;
@@ -41,6 +42,14 @@ pub enum StartError {
     /// The access log cannot be written.
     #[error("{0}")]
     AccessLog(access_log::StartError),
+    /// The error page cannot be read, or not be shown.
+    #[error("html_error_template_file {file}: {error}")]
+    ErrorPage {
+        /// The file as configured.
+        file: String,
+        /// What is wrong with it.
+        error: String,
+    },
     /// The bus does not take our subscription.
     #[error("{0}")]
     Subscribe(cloverleaf_bus::BusError),
@@ -111,6 +120,7 @@ impl Router {
         let local_ip = local_ip().map_err(StartError::LocalAddress)?;
         let workers = config.workers();
 
+        let error_page = error_page(&config)?;
         let metrics = Arc::new(Metrics::new(&config, started));
         let registrar = Registrar::new(
             Table::new(table_settings(&config)),
@@ -175,7 +185,10 @@ impl Router {
             "Sleeping before returning success on /health endpoint to preload routing table");
         tokio::time::sleep(delay).await;
 
-        let policy = Arc::new(Policy::new(&config, local_ip, log_settings.extra_headers));
+        let policy = Arc::new(Policy {
+            error_page,
+            ..Policy::new(&config, local_ip, log_settings.extra_headers)
+        });
         let filters = Filters::new(&config, &policy);
         let (phase, phases) = watch::channel(Phase::Serve);
         let mut router = Router {
@@ -318,6 +331,20 @@ fn local_ip() -> io::Result<IpAddr> {
     let socket = UdpSocket::bind(("0.0.0.0", 0))?;
     socket.connect(("1.2.3.4", 1))?;
     Ok(socket.local_addr()?.ip())
+}
+
+/// The page that the operator wants errors shown in.
+fn error_page(config: &Config) -> Result<Option<Page>, StartError> {
+    let failed = |error: String| StartError::ErrorPage {
+        file: config.html_error_template_file.clone(),
+        error,
+    };
+    let Some(text) = config.error_template() else {
+        return Ok(None);
+    };
+    let text = text.map_err(|error| failed(error.to_string()))?;
+    let page = Page::parse(&text).map_err(|error| failed(error.to_string()))?;
+    Ok(Some(page))
 }
 
 async fn prune(registrar: Arc<Registrar>, interval: Duration) {

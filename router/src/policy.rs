@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::balance::{Rules, ZonePreference};
 use crate::config::{AzPreference, Config};
 use crate::http1::response::Limits;
+use crate::respond::Page;
 
 /// Settings of the data path. Zero durations mean no limit, as in the configuration.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct Policy {
     pub response_limits: Limits,
     /// Request headers that the access log shows, as configured.
     pub extra_headers: Vec<Box<str>>,
+    /// What errors are shown in, where the operator has a page.
+    pub error_page: Option<Page>,
     /// Our own address, for `X-Vcap-Router`.
     pub local_ip: IpAddr,
 }
@@ -74,6 +77,7 @@ impl Policy {
             per_app_metrics: config.per_app_prometheus_http_metrics_reporting,
             response_limits: response_limits(config),
             extra_headers,
+            error_page: None,
             local_ip,
         }
     }

@@ -1,10 +1,14 @@
 //! The only place that turns an error into a response (spec 4.10).
 
+mod page;
+
 use std::borrow::Cow;
 
 use crate::http1::{Refusal, status, write};
 use crate::message::Version;
 use crate::upstream::{Cause, Failure};
+
+pub use page::{Page, PageError, Shown};
 
 /// An answer that the router makes itself.
 #[derive(Debug)]
@@ -28,7 +32,7 @@ pub struct Answer {
 pub enum Body {
     /// None.
     Empty,
-    /// `<code> <reason>: <message>` and a newline, as plain text.
+    /// `<code> <reason>: <message>` and a newline, as plain text; or the operator's page, where there is one.
     Message(String),
     /// This text, as plain text.
     Text(&'static str),
@@ -169,7 +173,7 @@ impl Answer {
             Cause::ClientBody(_) => (400, Body::Text("400 Bad Request\n")),
             _ => (
                 502,
-                Body::Message("Registered endpoint failed to handle the request.".into()),
+                Body::Text("502 Bad Gateway: Registered endpoint failed to handle the request.\n"),
             ),
         };
         Answer {
@@ -181,14 +185,27 @@ impl Answer {
         }
     }
 
-    /// Appends the whole answer as HTTP/1 and gives the number of bytes of its body as the log counts them.
-    pub fn write(&self, to: &Recipient, date: &[u8], out: &mut Vec<u8>) -> usize {
-        let text: Cow<'_, [u8]> = match &self.body {
-            Body::Empty => Cow::Borrowed(b""),
-            Body::Text(text) | Body::Untyped(text) => Cow::Borrowed(text.as_bytes()),
-            Body::Message(message) => {
-                let reason = status::reason(self.status).unwrap_or_default();
-                Cow::Owned(format!("{} {reason}: {message}\n", self.status).into_bytes())
+    /// Appends the whole answer as HTTP/1 and gives the number of bytes of its body as the log counts them. Messages are
+    /// shown in `page` where there is one.
+    pub fn write(
+        &self,
+        to: &Recipient,
+        date: &[u8],
+        page: Option<&Page>,
+        out: &mut Vec<u8>,
+    ) -> usize {
+        let reason = status::reason(self.status).unwrap_or_default();
+        let (text, kind): (Cow<'_, [u8]>, _) = match (&self.body, page) {
+            (Body::Empty, _) => (Cow::Borrowed(b""), ""),
+            (Body::Untyped(text), _) => (Cow::Borrowed(text.as_bytes()), ""),
+            (Body::Text(text), _) => (Cow::Borrowed(text.as_bytes()), "text/plain"),
+            (Body::Message(message), Some(page)) => (
+                Cow::Owned(self.rendered(page, reason, message)),
+                "text/html",
+            ),
+            (Body::Message(message), None) => {
+                let text = format!("{} {reason}: {message}\n", self.status);
+                (Cow::Owned(text.into_bytes()), "text/plain")
             }
         };
         write::status_line(to.version, self.status, out);
@@ -207,8 +224,8 @@ impl Answer {
         if let Some(value) = self.expires {
             line("Expires", value.as_bytes());
         }
-        if matches!(self.body, Body::Text(_) | Body::Message(_)) {
-            line("Content-Type", b"text/plain; charset=utf-8");
+        if !kind.is_empty() {
+            line("Content-Type", format!("{kind}; charset=utf-8").as_bytes());
             line("X-Content-Type-Options", b"nosniff");
         }
         line("Date", date);
@@ -222,6 +239,21 @@ impl Answer {
             out.extend_from_slice(&text);
         }
         text.len()
+    }
+
+    fn rendered(&self, page: &Page, status_text: &str, message: &str) -> Vec<u8> {
+        page.render(&Shown {
+            status: self.status,
+            status_text,
+            message,
+            headers: &[
+                (
+                    "X-Cf-RouterError",
+                    self.router_error.as_deref().unwrap_or_default(),
+                ),
+                ("Cache-Control", self.cache_control.unwrap_or_default()),
+            ],
+        })
     }
 }
 
@@ -246,7 +278,7 @@ pub fn connection_line(version: Version, keep_alive: bool) -> &'static [u8] {
 }
 
 /// The bytes that answer a request which was refused before it was one (spec 4.2); the connection ends behind them.
-pub fn refusal(refusal: Refusal, date: &[u8]) -> Vec<u8> {
+pub fn refusal(refusal: Refusal, date: &[u8], page: Option<&Page>) -> Vec<u8> {
     let (line, body) = match refusal {
         Refusal::Malformed => ("400 Bad Request", "400 Bad Request"),
         Refusal::HeaderName => (
@@ -278,7 +310,7 @@ pub fn refusal(refusal: Refusal, date: &[u8]) -> Vec<u8> {
                 keep_alive: false,
                 head_only: false,
             };
-            Answer::bare(417).write(&recipient, date, &mut out);
+            Answer::bare(417).write(&recipient, date, page, &mut out);
             return out;
         }
         Refusal::Http2Preface => {
@@ -288,7 +320,7 @@ pub fn refusal(refusal: Refusal, date: &[u8]) -> Vec<u8> {
                 keep_alive: false,
                 head_only: false,
             };
-            Answer::empty_host().write(&recipient, date, &mut out);
+            Answer::empty_host().write(&recipient, date, page, &mut out);
             return out;
         }
     };

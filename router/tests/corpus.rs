@@ -48,6 +48,11 @@ fn configuration_files_are_loaded_or_refused_with_reasons() {
 }
 
 #[test]
+fn error_pages_show_nothing_unescaped() {
+    replay("error_page");
+}
+
+#[test]
 fn durations_are_printed_as_they_are_read() {
     replay("go_duration");
 }

@@ -48,7 +48,12 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "policy",
-        knows: &["balance", "config", "http1::response::Limits"],
+        knows: &[
+            "balance",
+            "config",
+            "http1::response::Limits",
+            "respond::Page",
+        ],
         why: "settings of the data path, worked out once from the configuration",
     },
     Room {
@@ -145,7 +150,15 @@ const ROOMS: &[Room] = &[
     Room {
         name: "app",
         knows: &[
-            "accept", "config", "control", "filters", "observe", "policy", "table", "worker",
+            "accept",
+            "config",
+            "control",
+            "filters",
+            "observe",
+            "policy",
+            "respond::Page",
+            "table",
+            "worker",
         ],
         why: "the only file that wires the rest",
     },

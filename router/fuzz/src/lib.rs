@@ -4,6 +4,7 @@
 
 pub mod chunked_body;
 pub mod config_text;
+pub mod error_page;
 pub mod go_duration;
 pub mod registry_message;
 pub mod request_head;
@@ -17,9 +18,10 @@ pub mod relay;
 pub type Check = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Check); 6] = [
+pub const TARGETS: [(&str, Check); 7] = [
     ("chunked_body", chunked_body::check),
     ("config_text", config_text::check),
+    ("error_page", error_page::check),
     ("go_duration", go_duration::check),
     ("registry_message", registry_message::check),
     ("request_head", request_head::check),

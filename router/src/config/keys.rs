@@ -103,8 +103,8 @@ section! {
             max_response_headers: usize => Works,
             /// Changes to response headers.
             http_rewrite: HttpRewrite => Works,
-            /// Template, in Go's html/template language, for the router's own error pages.
-            html_error_template_file: String => Later,
+            /// Template for the router's own error pages: a subset of Go's html/template language, see error-pages.md.
+            html_error_template_file: String => Works,
         }
         "Routing" {
             /// Isolation segments that this router serves.

@@ -11,6 +11,14 @@ use cloverleaf_config::pem::{Identity, trust_bundle};
 
 use super::Config;
 
+impl Config {
+    /// Reads `html_error_template_file`; `None` where there is no such file configured.
+    pub fn error_template(&self) -> Option<io::Result<String>> {
+        let file = &self.html_error_template_file;
+        (!file.is_empty()).then(|| std::fs::read_to_string(file))
+    }
+}
+
 /// Reports what would end the process later.
 pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
     let logging = &config.logging;
@@ -33,8 +41,7 @@ pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
             reader,
         );
     }
-    if !config.html_error_template_file.is_empty() {
-        let template = std::fs::read_to_string(&config.html_error_template_file);
+    if let Some(template) = config.error_template() {
         unless_ok("html_error_template_file", template, reader);
     }
     if config.routing_api.is_enabled() && !config.routing_api.auth_disabled {

@@ -48,10 +48,12 @@ where
                 Parsed::Partial => {}
             }
         }
-        if !timed && !worker.policy.read_header_timeout.is_zero() {
-            // Without a limit for heads the idle limit goes on: it was armed before the first byte.
+        if !timed {
             timed = true;
-            timer.arm(worker.policy.read_header_timeout);
+            timer.arm(match worker.policy.read_header_timeout {
+                none if none.is_zero() => worker.policy.frontend_idle_timeout,
+                limit => limit,
+            });
         }
         if !buffer.make_room(HEAD_LIMIT) {
             return Err(Ended::Refused(Refusal::TooLarge));
@@ -80,9 +82,11 @@ pub(super) async fn refuse<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let page = worker.policy.error_page.as_ref();
     let bytes = worker
         .clock
-        .with_date(|date| respond::refusal(refusal, date));
+        .with_date(|date| respond::refusal(refusal, date, page));
+    timer.arm(worker.policy.frontend_idle_timeout);
     let next = match client.send(&bytes, timer).await {
         Ok(()) => Next::Close,
         Err(_) => Next::Abort,

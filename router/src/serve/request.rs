@@ -359,9 +359,10 @@ where
     recipient.keep_alive &= expect == Expect::Nothing || client.is_uploaded();
     note_answer(exchange, &answer);
     exchange.out.clear();
+    let page = worker.policy.error_page.as_ref();
     let length = worker
         .clock
-        .with_date(|date| answer.write(&recipient, date, &mut exchange.out));
+        .with_date(|date| answer.write(&recipient, date, page, &mut exchange.out));
     worker
         .filters
         .finished(&mut exchange.out, &mut exchange.record);

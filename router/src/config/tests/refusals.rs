@@ -222,7 +222,6 @@ gorouter.yml has 4 problems:
 notes:
   line 4: some_key: unknown key, ignored
 not in this release yet:
-  line 1: html_error_template_file: has no effect yet
   line 2: logging.metron_address: has no effect yet
   line 5: enable_proxy: has no effect yet
 "
