@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cloverleaf_tests::soak::{Closing, Descriptors, Findings, Readers, Slowloris};
+use cloverleaf_tests::soak::{Closing, Descriptors, Findings, Part, Readers, Slowloris};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const USAGE: &str = "\
@@ -12,6 +12,7 @@ benches/soak [PROOF...] [--small] [--seed N]
 
   slowloris     20,000 clients send their heads a byte at a time: p99 of other clients stays within twice of what it
                 was, memory within the bound of docs/performance.md
+  uploads       2,000 clients send their bodies a byte at a time: the same
   closing       2,000,000 GETs against backends that close idle connections at random moments: no client sees it
   descriptors   no file descriptor left: who is there is served, who comes waits, and is served afterwards
   readers       2,000 clients ask for 256 MiB each and read nothing: memory within the bound
@@ -39,13 +40,15 @@ fn main() -> ExitCode {
                 Some(number) => seed = number,
                 None => return wrong("--seed wants a number"),
             },
-            "slowloris" | "closing" | "descriptors" | "readers" => proofs.push(argument),
+            "slowloris" | "uploads" | "closing" | "descriptors" | "readers" => {
+                proofs.push(argument)
+            }
             "all" => {}
             other => return wrong(&format!("{other:?} is neither a proof nor an option")),
         }
     }
     if proofs.is_empty() {
-        proofs = ["slowloris", "closing", "descriptors", "readers"]
+        proofs = ["slowloris", "uploads", "closing", "descriptors", "readers"]
             .map(str::to_owned)
             .to_vec();
     }
@@ -87,7 +90,16 @@ fn run(proof: &str, small: bool, seed: u64, files: usize) -> Findings {
     let time = Duration::from_secs(sized(20, 2) as u64);
     match proof {
         "slowloris" => Slowloris {
+            part: Part::Head,
             connections: fitting(sized(20_000, 500)),
+            time,
+            slack: Duration::from_micros(sized(200, 20_000) as u64),
+        }
+        .run(),
+        // Two connections for each, and a thread of ours for the second.
+        "uploads" => Slowloris {
+            part: Part::Body,
+            connections: fitting(sized(4_000, 400)) / 2,
             time,
             slack: Duration::from_micros(sized(200, 20_000) as u64),
         }

@@ -2,13 +2,25 @@
 
 use std::time::Duration;
 
-use cloverleaf_tests::soak::{Closing, Descriptors, Readers, Slowloris};
+use cloverleaf_tests::soak::{Closing, Descriptors, Part, Readers, Slowloris};
 
 #[test]
 fn clients_that_send_their_heads_a_byte_at_a_time_cost_others_nothing() {
     let proof = Slowloris {
+        part: Part::Head,
         connections: 500,
         time: Duration::from_secs(2),
+        slack: Duration::from_millis(20),
+    };
+    proof.run().must_hold();
+}
+
+#[test]
+fn clients_that_send_their_bodies_a_byte_at_a_time_cost_others_nothing() {
+    let proof = Slowloris {
+        part: Part::Body,
+        connections: 200,
+        time: Duration::from_secs(1),
         slack: Duration::from_millis(20),
     };
     proof.run().must_hold();

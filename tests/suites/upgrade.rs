@@ -153,3 +153,93 @@ fn an_upgraded_connection_outlives_the_endpoint_timeout() {
     assert!(client.is_silent(Duration::from_millis(600)));
     say(&mut client, "still here\n");
 }
+
+/// Switches, reads until the other side has ended its direction, and only then says how much that was.
+fn late() -> Backend {
+    Backend::scripted(|peer| {
+        peer.head()?;
+        peer.send(SWITCHING)?;
+        let (bytes, end) = peer.wire().rest();
+        if end != End::Closed {
+            return Err(end);
+        }
+        // Nothing comes any more: this is a wait.
+        peer.wire().more_within(Duration::from_millis(100)).ok();
+        peer.send(format!("{} bytes", bytes.len()))
+    })
+}
+
+#[test]
+#[ignore = "known defect: an upgraded connection ends as soon as one side has ended its own direction"]
+fn a_client_that_has_said_all_still_hears_the_end() {
+    let (router, backend) = (Router::start(), late());
+    router.register(&Registration::of("app.test", &backend));
+    let mut client = router.client();
+    client.send(UPGRADE);
+    assert_eq!(client.head().status, 101);
+    client.send("x".repeat(100_000));
+    client.wire().half_close();
+    let (heard, end) = client.wire().rest();
+    assert_eq!(
+        (String::from_utf8_lossy(&heard).as_ref(), end),
+        ("100000 bytes", End::Closed)
+    );
+    assert_eq!(router.access_log().line().status, "101");
+}
+
+#[test]
+fn what_a_backend_said_before_it_closed_arrives_whole() {
+    let backend = Backend::scripted(|peer| {
+        peer.head()?;
+        peer.send(SWITCHING)?;
+        let piece = vec![b'x'; 1024 * 1024];
+        (0..8).try_for_each(|_| peer.send(&piece))
+    });
+    let router = Router::start();
+    router.register(&Registration::of("app.test", &backend));
+    let mut client = Client::connect_with_receive_buffer(router.port(), 16 * 1024);
+    client.send(UPGRADE);
+    assert_eq!(client.head().status, 101);
+    // The backend has long closed when the client begins to read.
+    eventually("the backend to have sent what it can", || {
+        (backend.ended_connections() == 1 || client.is_silent(Duration::from_millis(200)))
+            .then_some(())
+    });
+    let (heard, end) = client.wire().rest();
+    assert_eq!((heard.len(), end), (8 * 1024 * 1024, End::Closed));
+}
+
+#[test]
+fn a_silent_upgraded_connection_outlives_the_idle_timeout_of_clients() {
+    let (router, backend) = (
+        Router::builder()
+            .with("frontend_idle_timeout", "300ms")
+            .with("read_header_timeout", "300ms")
+            .start(),
+        echo(),
+    );
+    router.register(&Registration::of("app.test", &backend));
+    let mut client = router.client();
+    client.send(UPGRADE);
+    assert_eq!(client.head().status, 101);
+    assert!(client.is_silent(Duration::from_millis(1_500)));
+    say(&mut client, "still here\n");
+}
+
+#[test]
+fn an_end_of_the_backend_is_logged_and_the_client_told() {
+    let (router, backend) = (Router::start(), echo());
+    router.register(&Registration::of("app.test", &backend));
+    let mut clients = [(); 3].map(|()| router.client());
+    for client in &mut clients {
+        client.send(UPGRADE);
+        assert_eq!(client.head().status, 101);
+    }
+    drop(backend);
+    for client in &mut clients {
+        let (rest, end) = client.wire().rest();
+        assert!(rest.is_empty() && end != End::Silent, "{end:?}");
+    }
+    let lines = router.access_log().wait_for(3);
+    assert!(lines.iter().all(|line| line.status == "101"), "{lines:#?}");
+}

@@ -14,7 +14,7 @@ use std::fmt;
 pub use closing::Closing;
 pub use descriptors::Descriptors;
 pub use readers::Readers;
-pub use slowloris::Slowloris;
+pub use slowloris::{Part, Slowloris};
 
 /// What a proof found.
 #[derive(Clone, Debug, Default)]

@@ -1,4 +1,4 @@
-//! Clients that send their heads a byte at a time: they hold nothing but their own small state.
+//! Clients that send their heads, or their bodies, a byte at a time: they hold nothing but their own small state.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};
@@ -13,7 +13,7 @@ use crate::eventually::eventually;
 use crate::registration::Registration;
 use crate::router::Router;
 
-/// What a client in the middle of its head may cost, in KiB: its buffer of 32, and what a request needs.
+/// What a client in the middle of its request may cost, in KiB: a buffer of 32, and what a request needs.
 const PER_CLIENT: u64 = 40;
 /// What the same may cost for all together, in KiB.
 const FOR_ALL: u64 = 8 * 1024;
@@ -21,9 +21,20 @@ const FOR_ALL: u64 = 8 * 1024;
 const ROUND: Duration = Duration::from_secs(10);
 const CLIENTS: usize = 4;
 
+/// What the slow clients send slowly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The head: no backend knows of them yet.
+    Head,
+    /// The body: each holds a backend connection as well.
+    Body,
+}
+
 /// Slow clients beside others.
 #[derive(Clone, Copy, Debug)]
 pub struct Slowloris {
+    /// What they send slowly.
+    pub part: Part,
     /// Slow clients.
     pub connections: usize,
     /// How long the others are measured, without and with them.
@@ -51,9 +62,11 @@ impl Slowloris {
         let calm = measure();
         let before = router.memory();
 
-        let slow: Vec<TcpStream> = (0..self.connections).map(|_| open(&router)).collect();
+        let slow: Vec<TcpStream> = (0..self.connections)
+            .map(|_| open(&router, self.part))
+            .collect();
         eventually("all slow clients to be accepted", || {
-            (router.open_files() > self.connections).then_some(())
+            (router.open_files() > self.part.descriptors() * self.connections).then_some(())
         });
         let stop = AtomicBool::new(false);
         let besieged = thread::scope(|scope| {
@@ -92,12 +105,31 @@ impl Slowloris {
     }
 }
 
-fn open(router: &Router) -> TcpStream {
+impl Part {
+    /// What the router has open for each.
+    fn descriptors(self) -> usize {
+        match self {
+            Part::Head => 1,
+            Part::Body => 2,
+        }
+    }
+
+    fn beginning(self) -> &'static [u8] {
+        match self {
+            Part::Head => b"GET / HTTP/1.1\r\nHost: app.test\r\nX-Slow: ",
+            Part::Body => {
+                b"POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 100000000\r\n\r\nx"
+            }
+        }
+    }
+}
+
+fn open(router: &Router, part: Part) -> TcpStream {
     let mut stream =
         TcpStream::connect((Ipv4Addr::LOCALHOST, router.port())).expect("a connection");
     stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: app.test\r\nX-Slow: ")
-        .expect("the router takes the beginning of a head");
+        .write_all(part.beginning())
+        .expect("the router takes the beginning");
     stream
 }
 

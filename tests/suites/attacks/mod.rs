@@ -10,6 +10,7 @@ mod framing;
 mod names;
 mod reference;
 mod responses;
+mod sharing;
 mod targets;
 mod upgrades;
 
