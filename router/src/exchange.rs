@@ -3,6 +3,7 @@
 //! An [`Exchange`] is taken from the worker's spares when the first bytes of a request arrive and goes back when the
 //! answer is out, so its buffers are warm and nothing is allocated for a request.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -143,6 +144,12 @@ impl RequestId {
 
 impl Exchange {
     /// Makes it ready for the next request; its memory stays.
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
     pub fn clear(&mut self) {
         self.head.clear();
         self.reply.clear();

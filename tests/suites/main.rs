@@ -9,6 +9,7 @@ mod attacks;
 mod balancing;
 mod bodies;
 mod bus;
+mod component_log;
 mod debug;
 mod error_pages;
 mod forwarding;

@@ -38,7 +38,7 @@ fn log(report: &FailedEndpoint) {
         "RouteServiceUrl": endpoint.route_service_url(),
         "AZ": endpoint.availability_zone(),
     });
-    let id = String::from_utf8_lossy(report.request_id.as_bytes());
+    let id = &report.request_id;
     let local_address = report
         .local_address
         .map(|address| address.to_string())
@@ -69,4 +69,8 @@ fn log(report: &FailedEndpoint) {
         },
         "backend-endpoint-failed"
     );
+    if report.marked {
+        tracing::error!(target: "registry", { "route-endpoint.json" = %Json(&shown), uri = report.pool.uri(),
+            error = report.error.as_str() }, "endpoint-marked-as-ineligible");
+    }
 }

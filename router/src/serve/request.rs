@@ -79,8 +79,7 @@ where
     exchange
         .record
         .set(Text::RequestId, exchange.request_id.as_bytes());
-    tracing::debug!(target: "router", VcapRequestIdHeader = %String::from_utf8_lossy(exchange.request_id.as_bytes()),
-        "vcap-request-id-header-set");
+    tracing::debug!(target: "router", VcapRequestIdHeader = %exchange.request_id, "vcap-request-id-header-set");
     exchange.record.entry.peer = Some(peer.address);
     let answer = prepare(bytes, peer, worker, exchange, request);
     let replay = {
@@ -129,10 +128,15 @@ where
             return pass_on(client, worker, timer, exchange, recipient, answer).await;
         }
         Outcome::Overloaded => {
-            worker.counters.count(Count::BackendExhaustedConns);
+            note_overload(worker, exchange);
             Answer::connection_limit(exchange.record.get(Text::Host))
         }
-        Outcome::Empty => empty_pool(worker, exchange),
+        Outcome::Empty => {
+            // It had endpoints when the route was found.
+            tracing::error!(target: "router", { vcap_request_id = %exchange.request_id, host = pool.uri(),
+                error = "no endpoints" }, "select-endpoint-failed");
+            empty_pool(worker, exchange)
+        }
         Outcome::Failed(failure) => {
             let answer = Answer::endpoint_failure(&failure);
             exchange.record.entry.request_bytes = client.received;
@@ -251,7 +255,7 @@ fn prepare(
         return Some(empty_pool(worker, exchange));
     }
     if worker.policy.rules.max_conns > 0 && overloaded(&endpoints, worker.policy.rules.max_conns) {
-        worker.counters.count(Count::BackendExhaustedConns);
+        note_overload(worker, exchange);
         return Some(Answer::connection_limit(shown));
     }
     drop(endpoints);
@@ -318,6 +322,14 @@ fn outgoing(bytes: &[u8], worker: &Worker, exchange: &mut Exchange, request: &Re
 /// A backend connection that saw `Expect: 100-continue` is not used again (spec 4.8).
 fn closes_behind(worker: &Worker, request: &Request) -> bool {
     request.expect == Expect::Continue && !worker.policy.keep_alive_100_continue
+}
+
+/// All endpoints of the route have the most connections that are allowed.
+#[cold]
+fn note_overload(worker: &Worker, exchange: &Exchange) {
+    worker.counters.count(Count::BackendExhaustedConns);
+    tracing::info!(target: "router", { vcap_request_id = %exchange.request_id,
+        host = %String::from_utf8_lossy(exchange.record.get(Text::Host)) }, "connection-limit-reached");
 }
 
 fn empty_pool(worker: &Worker, exchange: &Exchange) -> Answer {

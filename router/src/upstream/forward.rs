@@ -151,7 +151,8 @@ fn note(
     }
     // What goes wrong with an instance that was asked for is no reason to send others elsewhere (spec 3.3).
     let narrowed = pool.endpoints().is_narrowed();
-    if failure.marks() && !narrowed {
+    let marked = failure.marks() && !narrowed;
+    if marked {
         endpoint.mark_failed(worker.clock.now());
     }
     worker.report(FailedEndpoint {
@@ -170,3 +171,4 @@ fn note(
         retriable: next == Next::OtherEndpoint,
     });
 }
+        marked,

@@ -101,6 +101,8 @@ pub struct FailedEndpoint {
     pub endpoint: Arc<Endpoint>,
     /// Whether the endpoint leaves the table (spec 3.5).
     pub remove: bool,
+    /// Whether the endpoint is passed over for a while (spec 3.5).
+    pub marked: bool,
     /// The error's text.
     pub error: String,
     /// The endpoint did not answer in time.
