@@ -100,7 +100,6 @@ where
                 Waited::Gone => return Pause::Ended(Next::Abort),
             }
         }
-        timer.arm(worker.policy.frontend_idle_timeout);
     }
 }
 
