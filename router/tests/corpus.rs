@@ -53,6 +53,11 @@ fn error_pages_show_nothing_unescaped() {
 }
 
 #[test]
+fn filtered_heads_are_one_head_and_say_what_the_router_says() {
+    replay("filters");
+}
+
+#[test]
 fn durations_are_printed_as_they_are_read() {
     replay("go_duration");
 }

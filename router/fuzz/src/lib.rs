@@ -5,6 +5,7 @@
 pub mod chunked_body;
 pub mod config_text;
 pub mod error_page;
+pub mod filters;
 pub mod go_duration;
 pub mod registry_message;
 pub mod request_head;
@@ -18,10 +19,11 @@ pub mod relay;
 pub type Check = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Check); 7] = [
+pub const TARGETS: [(&str, Check); 8] = [
     ("chunked_body", chunked_body::check),
     ("config_text", config_text::check),
     ("error_page", error_page::check),
+    ("filters", filters::check),
     ("go_duration", go_duration::check),
     ("registry_message", registry_message::check),
     ("request_head", request_head::check),
