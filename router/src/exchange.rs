@@ -45,6 +45,8 @@ pub struct Times {
     pub received: Option<Instant>,
     /// The first endpoint was chosen.
     pub proxied: Option<Instant>,
+    /// The attempt that brought the answer began; only where the log shows how long it took.
+    pub attempted: Option<Instant>,
     /// The last byte of the answer had been passed on.
     pub answered: Option<Instant>,
 }
@@ -64,6 +66,10 @@ pub struct Notes {
     pub request_id_stripped: bool,
     /// The ids of the trace that the request belongs to; only with tracing.
     pub trace: Option<Box<TraceIds>>,
+    /// The client waits for a 100 before it sends the body, and has none yet.
+    pub expects_continue: bool,
+    /// The router has sent that 100 itself.
+    pub continued: bool,
     /// The backend is told to close the connection behind this request.
     pub close_backend: bool,
     /// The exchange leaves no line in the access log.
@@ -142,14 +148,14 @@ impl RequestId {
     }
 }
 
-impl Exchange {
-    /// Makes it ready for the next request; its memory stays.
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&String::from_utf8_lossy(&self.0))
     }
 }
 
+impl Exchange {
+    /// Makes it ready for the next request; its memory stays.
     pub fn clear(&mut self) {
         self.head.clear();
         self.reply.clear();
@@ -207,6 +213,7 @@ impl fmt::Display for RequestId {
         let backend = self.times.proxied.map_or(total, since);
         let entry = &mut self.record.entry;
         entry.response_time_ns = nanoseconds(total);
+        entry.attempts.backend_ns = self.times.attempted.map(|then| nanoseconds(since(then)));
         entry.gorouter_time_ns = nanoseconds(total.saturating_sub(backend));
         if let Some(endpoint) = &self.endpoint {
             let (text, ends) = endpoint.identity();

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::balance::{Rules, ZonePreference};
-use crate::config::{AzPreference, Config};
+use crate::config::{AzPreference, Config, ExtraLogField};
 use crate::http1::response::Limits;
 use crate::respond::Page;
 
@@ -35,6 +35,8 @@ pub struct Policy {
     pub keep_alive_100_continue: bool,
     /// Whether the access log shows how long attempts took.
     pub times_attempts: bool,
+    /// Whether the access log shows our own address towards the endpoint.
+    pub logs_local_address: bool,
     /// Whether latency is measured for each application.
     pub per_app_metrics: bool,
     /// Bounds of a response head.
@@ -74,6 +76,10 @@ impl Policy {
             empty_pool_503: config.empty_pool_response_code_503,
             keep_alive_100_continue: config.keep_alive_100_continue_requests,
             times_attempts: !config.logging.extra_fields().is_empty(),
+            logs_local_address: config
+                .logging
+                .extra_fields()
+                .contains(&ExtraLogField::LocalAddress),
             per_app_metrics: config.per_app_prometheus_http_metrics_reporting,
             response_limits: response_limits(config),
             extra_headers,

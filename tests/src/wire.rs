@@ -42,6 +42,13 @@ impl Wire {
             .expect("a connected socket has an address")
     }
 
+    /// The address of the other side.
+    pub fn peer_address(&self) -> SocketAddr {
+        self.stream
+            .peer_addr()
+            .expect("a connected socket has a peer")
+    }
+
     /// What was read but not yet used.
     pub fn unread(&self) -> &[u8] {
         &self.buffer

@@ -1,6 +1,8 @@
 //! One line for each request.
 
-use cloverleaf_tests::{Backend, RefusedPort, Registration, Router, ok};
+use std::sync::{Arc, Mutex};
+
+use cloverleaf_tests::{Backend, Line, RefusedPort, Registration, Router, ok};
 use serde_json::json;
 
 const FIELDS: [&str; 9] = [
@@ -235,6 +237,207 @@ fn extra_fields_tell_of_attempts_in_the_configured_order() {
         "{}",
         line.text
     );
+}
+
+//
+#[test]
+fn all_extra_fields_are_those_of_the_attempt_that_succeeded() {
+    let fields = [
+        "tls_time",
+        "local_address",
+        "failed_attempts_time",
+        "failed_attempts",
+        "dns_time",
+        "dial_time",
+        "backend_time",
+    ];
+    let router = Router::builder()
+        .with("logging.extra_access_log_fields", json!(fields))
+        .with("backends.max_attempts", 4)
+        .with("go_max_procs", 1)
+        .start();
+    let ports = Arc::new(Mutex::new(Vec::new()));
+    let backend = {
+        let ports = Arc::clone(&ports);
+        Backend::scripted(move |peer| {
+            let port = peer.wire().peer_address().port();
+            ports.lock().expect("the ports").push(port);
+            loop {
+                peer.request()?;
+                peer.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha")?;
+                // Nothing comes from the router: this is a wait.
+                peer.wire()
+                    .more_within(std::time::Duration::from_millis(150))
+                    .ok();
+                peer.send("lf")?;
+            }
+        })
+    };
+    let dead = [(); 3].map(|()| RefusedPort::new());
+    router.register(&Registration::of("app.test", &backend));
+    dead.iter()
+        .for_each(|port| router.register(&Registration::at("app.test", port.number())));
+    let mut client = router.client();
+    // Round robin begins anywhere; the marks of the first round let the second go straight to the one that lives.
+    for _ in 0..2 {
+        assert_eq!(client.get("app.test", "/").text(), "half");
+    }
+    let lines = router.access_log().wait_for(2);
+    let port = ports.lock().expect("the ports")[0];
+    let seconds = |line: &Line, name: &str| line.field(name).parse::<f64>();
+    for line in &lines {
+        assert_eq!(line.names()[8..15], fields);
+        assert_eq!(line.field("local_address"), format!("127.0.0.1:{port}"));
+        for time in ["tls_time", "dns_time", "dial_time", "backend_time"] {
+            assert!(is_time(line.field(time)), "{time} in {}", line.text);
+        }
+        let whole = seconds(line, "backend_time").expect("a time");
+        assert!(whole >= 0.15, "with its body: {}", line.text);
+    }
+    let tried: u32 = lines[0].field("failed_attempts").parse().expect("a number");
+    assert_eq!(
+        is_time(lines[0].field("failed_attempts_time")),
+        tried > 0,
+        "{}",
+        lines[0].text
+    );
+    assert_eq!(
+        seconds(&lines[1], "dial_time"),
+        Ok(0.0),
+        "the connection was there"
+    );
+}
+
+//
+#[test]
+fn three_failures_before_a_success_are_counted() {
+    let router = Router::builder()
+        .with("logging.enable_attempts_details", true)
+        .with("backends.max_attempts", 4)
+        .with("go_max_procs", 1)
+        .start();
+    let (first, dead) = (
+        Backend::saying("alive"),
+        [(); 3].map(|()| RefusedPort::new()),
+    );
+    dead.iter()
+        .for_each(|port| router.register(&Registration::at("app.test", port.number())));
+    router.register(&Registration::of("app.test", &first));
+    let mut client = router.client();
+    // Wherever round robin begins, the first request leaves marks on all dead endpoints that it meets; those that it did
+    // not meet are met by the next. Together that is three.
+    let mut failed = 0;
+    for _ in 0..4 {
+        assert_eq!(client.get("app.test", "/").text(), "alive");
+    }
+    for line in router.access_log().wait_for(4) {
+        assert_eq!(
+            line.names()[8..14],
+            [
+                "failed_attempts",
+                "failed_attempts_time",
+                "dns_time",
+                "dial_time",
+                "tls_time",
+                "backend_time"
+            ]
+        );
+        let here: u32 = line.field("failed_attempts").parse().expect("a number");
+        assert_eq!(is_time(line.field("failed_attempts_time")), here > 0);
+        failed += here;
+    }
+    assert_eq!(failed, 3);
+}
+
+//
+#[test]
+fn what_tells_who_the_client_is_can_be_left_out_for_websockets_too() {
+    let backend = Backend::scripted(|peer| {
+        peer.head()?;
+        peer.send(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        )
+    });
+    let router = Router::builder()
+        .with("logging.disable_log_forwarded_for", true)
+        .with("logging.disable_log_source_ip", true)
+        .start();
+    router.register(&Registration::of("app.test", &backend));
+    let mut client = router.client();
+    client.send("GET / HTTP/1.1\r\nHost: app.test\r\nX-Forwarded-For: 1.2.3.4\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    assert_eq!(client.head().status, 101);
+    let line = router.access_log().line();
+    assert_eq!(
+        (
+            line.status.as_str(),
+            line.client.as_str(),
+            line.field("x_forwarded_for")
+        ),
+        ("101", "-", "-")
+    );
+}
+
+//
+#[test]
+fn a_client_that_leaves_during_the_body_is_logged_with_what_it_got() {
+    let backend = Backend::scripted(|peer| {
+        let request = peer.request()?;
+        let (error, length) = match request.target() {
+            "/own" => ("X-Cf-RouterError: mine\r\n", "Content-Length: 9\r\n"),
+            "/chunks" => ("", "Transfer-Encoding: chunked\r\n"),
+            _ => ("", "Content-Length: 9\r\n"),
+        };
+        let begin = match request.target() {
+            "/chunks" => "4\r\nhalf\r\n",
+            _ => "half",
+        };
+        peer.send(format!("HTTP/1.1 200 OK\r\n{error}{length}\r\n{begin}"))?;
+        // Until the router gives up, too.
+        peer.wire().more()
+    });
+    let name = "client-conn-closed-during-response-streaming";
+    let router = Router::start();
+    router.register(&Registration::of("app.test", &backend));
+    for (number, (target, logged, total)) in
+        [("/", name, 9), ("/chunks", name, -1), ("/own", "mine", 9)]
+            .into_iter()
+            .enumerate()
+    {
+        let mut client = router.client();
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: app.test\r\n\r\n"));
+        client.wire().until(b"half").expect("the first half");
+        drop(client);
+        let lines = router.access_log().wait_for(number + 1);
+        let line = lines.last().expect("a line");
+        assert_eq!(
+            (line.status.as_str(), line.response_bytes.as_str()),
+            ("200", "4")
+        );
+        assert_eq!(line.field("x_cf_routererror"), logged);
+        let event = cloverleaf_tests::eventually("the event", || {
+            router.log().with_message(name).into_iter().nth(number)
+        });
+        assert_eq!(event.level(), 3);
+        assert_eq!(event.data("bytes_written"), 4);
+        assert_eq!(event.data("total_size"), total);
+        assert_eq!(event.data("status"), 200);
+        assert_eq!(event.data("vcap_request_id"), line.field("vcap_request_id"));
+    }
+}
+
+//
+#[test]
+fn a_backend_that_breaks_off_is_not_taken_for_a_client_that_left() {
+    let (router, backend) = (
+        Router::start(),
+        Backend::scripted(|peer| {
+            peer.request()?;
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+        }),
+    );
+    router.register(&Registration::of("app.test", &backend));
+    assert!(!router.get("app.test", "/").is_complete());
+    assert_eq!(router.access_log().line().field("x_cf_routererror"), "-");
 }
 
 //

@@ -28,7 +28,7 @@ section! {
         /// Form of component log lines.
         format: LogFormat => Works,
         /// Fields to add to the access log, in the order given: `backend_time`, `dial_time`, `dns_time`, `failed_attempts`, `failed_attempts_time`, `local_address`, `tls_time`.
-        extra_access_log_fields: Vec<String> => Later,
+        extra_access_log_fields: Vec<String> => Works,
         /// Older key: adds `failed_attempts`, `failed_attempts_time`, `dns_time`, `dial_time`, `tls_time` and `backend_time`.
         enable_attempts_details: bool => Works,
     }

@@ -33,10 +33,20 @@ pub(super) enum Coding {
 pub(super) struct Broken {
     /// Bytes of content that were passed on, or about to be.
     pub content: u64,
+    /// Why.
+    pub cut: Cut,
 }
 
-/// Either side is done for.
-struct Cut;
+/// What ended a relay early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// The client left, or broke its own framing.
+    Client,
+    /// The backend left, or broke its framing.
+    Backend,
+    /// Time ran out.
+    Late,
+}
 
 /// A relay under way.
 pub(super) struct Relay<'a> {
@@ -103,8 +113,9 @@ impl<'a> Relay<'a> {
                 content: self.content,
                 in_step: self.answer.buffer.is_empty() && !self.uploading,
             }),
-            Err(Cut) => Err(Broken {
+            Err(cut) => Err(Broken {
                 content: self.content,
+                cut,
             }),
         }
     }
@@ -124,7 +135,7 @@ impl<'a> Relay<'a> {
                     self.uploading = !client.is_uploaded()
                 }
                 Poll::Ready(Err(UploadError::Client | UploadError::Malformed(_))) => {
-                    return Poll::Ready(Err(Cut));
+                    return Poll::Ready(Err(Cut::Client));
                 }
                 Poll::Pending => {}
             }
@@ -137,12 +148,12 @@ impl<'a> Relay<'a> {
                 && !self.answer.buffer.is_empty()
                 && self.cut().is_err()
             {
-                return Poll::Ready(Err(Cut));
+                return Poll::Ready(Err(Cut::Backend));
             }
             match self.poll_write(cx, &mut client.stream) {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(_)) => return Poll::Ready(Err(Cut)),
-                Poll::Pending if timer.has_expired(cx) => return Poll::Ready(Err(Cut)),
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(Cut::Client)),
+                Poll::Pending if timer.has_expired(cx) => return Poll::Ready(Err(Cut::Late)),
                 Poll::Pending => return Poll::Pending,
             }
             if self.ended {
@@ -161,11 +172,11 @@ impl<'a> Relay<'a> {
                     self.answer.buffer = buffer;
                 }
                 Poll::Ready(Ok(_)) if matches!(self.body, Body::UntilClose) => self.end_at_close(),
-                Poll::Ready(_) => return Poll::Ready(Err(Cut)),
-                Poll::Pending if timer.has_expired(cx) => return Poll::Ready(Err(Cut)),
+                Poll::Ready(_) => return Poll::Ready(Err(Cut::Backend)),
+                Poll::Pending if timer.has_expired(cx) => return Poll::Ready(Err(Cut::Late)),
                 Poll::Pending if !self.uploading => {
                     ready!(client.poll_gone(cx));
-                    return Poll::Ready(Err(Cut));
+                    return Poll::Ready(Err(Cut::Client));
                 }
                 Poll::Pending => return Poll::Pending,
             }

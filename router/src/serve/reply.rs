@@ -5,7 +5,7 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::client::Client;
-use super::relay::{Broken, Coding, Relay};
+use super::relay::{Broken, Coding, Cut, Relay};
 use super::request::respond;
 use super::{Next, tunnel};
 use crate::exchange::Exchange;
@@ -99,11 +99,42 @@ where
                 Next::Close
             }
         }
-        Err(Broken { content }) => {
+        Err(Broken { content, cut }) => {
             exchange.record.entry.response_bytes = content;
+            if cut == Cut::Client {
+                client_left(exchange, response.content_length);
+            }
             Next::Abort
         }
     }
+}
+
+/// Notes that the client did not wait for the whole body: it is not the application's fault that it is short.
+#[cold]
+fn client_left(exchange: &mut Exchange, length: Option<u64>) {
+    let record = &mut exchange.record;
+    if record.get(Text::RouterError).is_empty() {
+        record.set(
+            Text::RouterError,
+            b"client-conn-closed-during-response-streaming",
+        );
+    }
+    let trace = exchange.notes.trace.as_deref();
+    let (trace_id, span_id) = (trace.map(|ids| &*ids.trace), trace.map(|ids| &*ids.span));
+    tracing::error!(
+        target: "router",
+        {
+            error = "client disconnected",
+            bytes_written = record.entry.response_bytes,
+            // As the original shows a length that is not known.
+            total_size = length.and_then(|length| i64::try_from(length).ok()).unwrap_or(-1),
+            status = record.entry.status,
+            vcap_request_id = %exchange.request_id,
+            "trace-id" = trace_id,
+            "span-id" = span_id,
+        },
+        "client-conn-closed-during-response-streaming"
+    );
 }
 
 /// Whether a 101 names the protocol that the client asked for.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWrite;
 
@@ -19,6 +19,9 @@ use crate::http1::{Parsed, Progress, response, write};
 use crate::message::Version;
 use crate::table::Endpoint;
 use crate::worker::{Buffer, Size, Timer, Worker};
+
+/// How long a client that expects a 100 waits for the backend's; then the router sends one (spec 4.8).
+const CONTINUE_WAIT: Duration = Duration::from_secs(1);
 
 /// Where an attempt's connection may come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +49,10 @@ pub async fn attempt<D: Downstream>(
             .await
             .map_err(Failure::unsent)?,
     };
-    timer.arm(worker.policy.endpoint_timeout);
+    timer.arm(match waits_for_continue(worker, exchange) {
+        true => CONTINUE_WAIT,
+        false => worker.policy.endpoint_timeout,
+    });
     let mut sent = Sent::Nothing;
     let result = match send(&exchange.out, &mut connection, down, timer, &mut sent).await {
         Ok(()) => answer(worker, exchange, &mut connection, down, timer).await,
@@ -113,6 +119,7 @@ async fn dial(
         }
     };
     let mut error = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    let resolved = attempts.dns_ns.unwrap_or(0);
     for address in addresses {
         match within(
             timer,
@@ -121,7 +128,7 @@ async fn dial(
         .await
         {
             Some(Ok(connection)) => {
-                attempts.dial_ns = Some(nanoseconds(began.elapsed()));
+                attempts.dial_ns = Some(nanoseconds(began.elapsed()).saturating_sub(resolved));
                 return Ok(connection);
             }
             Some(Err(refused)) => error = refused,
@@ -194,52 +201,87 @@ async fn answer<D: Downstream>(
 ) -> Result<(Buffer, response::Response), Cause> {
     let to_head = exchange.record.get(crate::observe::record::Text::Method) == b"HEAD";
     let limits = worker.policy.response_limits;
-    let mut buffer: Option<Buffer> = None;
+    let mut read: Option<Buffer> = None;
     let mut progress = Progress::default();
     // The body may still be on its way when the backend has stopped reading: then only its answer matters.
     let mut uploading = true;
     loop {
-        let mut buffer_now = match buffer.take() {
-            Some(buffer) if !buffer.is_empty() => buffer,
-            _ => fill(None, connection, down, timer, &mut uploading).await?,
-        };
-        loop {
-            if progress.worth_parsing(buffer_now.unread()) {
-                match response::parse(buffer_now.unread(), &mut exchange.reply, to_head, limits) {
-                    Parsed::Complete(response)
-                        if (100..200).contains(&exchange.reply.status)
-                            && exchange.reply.status != 101 =>
-                    {
-                        interim(worker, exchange, &buffer_now);
-                        down.interim(&exchange.reply.added, timer)
-                            .await
-                            .map_err(|_| Cause::ClientGone)?;
-                        buffer_now.consume(response.head_length);
+        if let Some(buffer) = &mut read {
+            if progress.worth_parsing(buffer.unread()) {
+                match response::parse(buffer.unread(), &mut exchange.reply, to_head, limits) {
+                    Parsed::Complete(response) if is_interim(exchange.reply.status) => {
+                        pass_interim(worker, exchange, buffer, down, timer).await?;
+                        buffer.consume(response.head_length);
                         progress = Progress::default();
-                        buffer = Some(buffer_now);
-                        break;
+                        read = read.filter(|buffer| !buffer.is_empty());
+                        continue;
                     }
-                    Parsed::Complete(response) => return Ok((buffer_now, response)),
+                    Parsed::Complete(response) => {
+                        return read.map(|buffer| (buffer, response)).ok_or(Cause::Eof);
+                    }
                     Parsed::Refused(unusable) => return Err(Cause::Unusable(unusable)),
                     Parsed::Partial => {}
                 }
             }
-            if !buffer_now.make_room(limits.bytes) {
+            if !buffer.make_room(limits.bytes) {
                 return Err(Cause::Unusable(response::Unusable::TooLarge(limits.bytes)));
             }
-            buffer_now = fill(Some(buffer_now), connection, down, timer, &mut uploading).await?;
+        }
+        match fill(&mut read, connection, down, timer, &mut uploading).await {
+            Err(Cause::Timeout) if waits_for_continue(worker, exchange) => {
+                exchange.notes.expects_continue = false;
+                timer.arm(worker.policy.endpoint_timeout.saturating_sub(CONTINUE_WAIT));
+                if uploading {
+                    exchange.notes.continued = true;
+                    let sent = down.interim(b"HTTP/1.1 100 Continue\r\n\r\n", timer).await;
+                    sent.map_err(|_| Cause::ClientGone)?;
+                }
+            }
+            filled => filled?,
         }
     }
 }
 
+/// Whether an answer with this status has another one behind it.
+fn is_interim(status: u16) -> bool {
+    (100..200).contains(&status) && status != 101
+}
+
+/// Whether the client gets a 100 from the router if the backend sends none within [`CONTINUE_WAIT`].
+fn waits_for_continue(worker: &Worker, exchange: &Exchange) -> bool {
+    let limit = worker.policy.endpoint_timeout;
+    exchange.notes.expects_continue && (limit.is_zero() || limit > CONTINUE_WAIT)
+}
+
+/// Passes on the interim answer at the beginning of `buffer`; a 100 behind one of the router's own is not passed on.
+async fn pass_interim<D: Downstream>(
+    worker: &Worker,
+    exchange: &mut Exchange,
+    buffer: &Buffer,
+    down: &mut D,
+    timer: &Timer,
+) -> Result<(), Cause> {
+    if exchange.reply.status == 100 {
+        if exchange.notes.continued {
+            return Ok(());
+        }
+        if std::mem::take(&mut exchange.notes.expects_continue) {
+            timer.arm(worker.policy.endpoint_timeout);
+        }
+    }
+    interim(worker, exchange, buffer);
+    let sent = down.interim(&exchange.reply.added, timer).await;
+    sent.map_err(|_| Cause::ClientGone)
+}
+
 /// Reads once from the backend, behind what is in `buffer`.
 async fn fill<D: Downstream>(
-    mut buffer: Option<Buffer>,
+    buffer: &mut Option<Buffer>,
     connection: &mut Connection,
     down: &mut D,
     timer: &Timer,
     uploading: &mut bool,
-) -> Result<Buffer, Cause> {
+) -> Result<(), Cause> {
     poll_fn(|cx| {
         if *uploading {
             match down.poll_upload(cx, connection) {
@@ -255,12 +297,12 @@ async fn fill<D: Downstream>(
                 Poll::Pending => {}
             }
         }
-        let read = match &mut buffer {
+        let read = match buffer {
             Some(buffer) => buffer.poll_fill(cx, connection),
             None => match Buffer::poll_read(cx, connection, Size::Small) {
                 Poll::Ready(Ok(read)) => {
                     let count = read.unread().len();
-                    buffer = Some(read);
+                    *buffer = Some(read);
                     Poll::Ready(Ok(count))
                 }
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -269,7 +311,7 @@ async fn fill<D: Downstream>(
         };
         match read {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(Cause::Eof)),
-            Poll::Ready(Ok(_)) => Poll::Ready(buffer.take().ok_or(Cause::Eof)),
+            Poll::Ready(Ok(_)) => Poll::Ready(Ok(())),
             Poll::Ready(Err(error)) => Poll::Ready(Err(Cause::Io(error))),
             Poll::Pending if timer.has_expired(cx) => Poll::Ready(Err(Cause::Timeout)),
             Poll::Pending if !*uploading => {

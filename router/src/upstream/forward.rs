@@ -9,6 +9,7 @@ use super::retry::{Next, Replay, decide};
 use super::{Answer, Downstream};
 use crate::balance::{NoEndpoint, Selection};
 use crate::exchange::{Exchange, nanoseconds};
+use crate::observe::record::Text;
 use crate::table::{Endpoint, Pool};
 use crate::worker::{FailedEndpoint, Timer, Worker};
 
@@ -66,8 +67,7 @@ pub async fn forward<D: Downstream>(
             match attempt(worker, exchange, &endpoint, down, timer, source).await {
                 Ok(answer) => {
                     if policy.times_attempts {
-                        exchange.record.entry.attempts.backend_ns =
-                            Some(nanoseconds(began.elapsed()));
+                        succeeded(worker, exchange, &answer, began);
                     }
                     return Outcome::Answered(answer);
                 }
@@ -94,6 +94,27 @@ pub async fn forward<D: Downstream>(
         last = Some(failure);
         number += 1;
         began = Instant::now();
+    }
+}
+
+/// Notes what the log shows of the attempt that succeeded.
+#[cold]
+fn succeeded(worker: &Worker, exchange: &mut Exchange, answer: &Answer, began: Instant) {
+    exchange.times.attempted = Some(began);
+    let attempts = &mut exchange.record.entry.attempts;
+    // A connection that was there already took no time to make.
+    for time in [
+        &mut attempts.dns_ns,
+        &mut attempts.dial_ns,
+        &mut attempts.tls_ns,
+    ] {
+        time.get_or_insert(0);
+    }
+    if worker.policy.logs_local_address
+        && let Some(address) = answer.connection.local_address()
+    {
+        let text = address.to_string();
+        exchange.record.set(Text::LocalAddress, text.as_bytes());
     }
 }
 
@@ -159,6 +180,7 @@ fn note(
         pool: Arc::clone(pool),
         endpoint: Arc::clone(endpoint),
         remove: failure.removes() && endpoint.tls() && !narrowed,
+        marked,
         error: failure.cause.to_string(),
         is_timeout: matches!(failure.cause, Cause::Timeout),
         attempt: number,
@@ -171,4 +193,3 @@ fn note(
         retriable: next == Next::OtherEndpoint,
     });
 }
-        marked,
