@@ -222,6 +222,33 @@ fn one_request(port: u16, kept: &mut Option<TcpStream>) -> std::io::Result<()> {
     Ok(())
 }
 
+//
+#[test]
+fn connections_that_wait_to_be_accepted_when_the_drain_begins_are_served() {
+    let backend = Backend::saying("here");
+    let mut router = Router::builder()
+        .with("go_max_procs", 1)
+        .with("drain_wait", "0s")
+        .with("drain_timeout", "15s")
+        .start();
+    router.register(&Registration::of("app.test", &backend));
+    // A process that stands still accepts nothing, while the kernel completes connections on its behalf.
+    router.process().signal(Signal::STOP);
+    let mut clients: Vec<Client> = (0..400)
+        .map(|_| {
+            let mut client = router.client();
+            client.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n");
+            client
+        })
+        .collect();
+    router.process().signal(Signal::USR1);
+    router.process().signal(Signal::CONT);
+    for client in &mut clients {
+        assert_eq!(client.response().text(), "here");
+    }
+    assert_eq!(router.process().wait().code(), Some(0));
+}
+
 #[test]
 fn upgraded_connections_do_not_hold_a_drain_up() {
     let backend = Backend::scripted(|peer| {

@@ -97,6 +97,24 @@ pub async fn accept(listener: tokio::net::TcpListener, worker: Rc<Worker>) {
     }
 }
 
+/// Serves the connections that wait to be accepted now. For a listener that is about to be closed: the kernel would reset
+/// them, and their clients take them for established.
+pub fn accept_waiting(listener: &TcpListener, worker: &Rc<Worker>) {
+    while let Ok((stream, peer)) = listener.accept() {
+        if stream.set_nonblocking(true).is_ok() {
+            let share = worker.handover.share();
+            adopt(
+                Accepted {
+                    stream,
+                    peer,
+                    share,
+                },
+                worker,
+            );
+        }
+    }
+}
+
 /// Serves what other workers pass on, until the task is dropped.
 pub async fn receive(mut inbox: Inbox, worker: Rc<Worker>) {
     while let Some(accepted) = inbox.recv().await {

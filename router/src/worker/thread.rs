@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use tokio::sync::watch;
 
 use super::{Inbox, Parts, Worker};
-use crate::accept::{accept, receive};
+use crate::accept::{accept, accept_waiting, receive};
 
 /// What the workers are told to do; each step includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,18 +59,23 @@ async fn run(
     tokio::task::spawn_local(Rc::clone(&worker).tick());
     let mut accepting = Vec::new();
     for listener in listeners {
-        match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => accepting.push(tokio::task::spawn_local(accept(
-                listener,
-                Rc::clone(&worker),
-            ))),
+        let opened = listener.try_clone().and_then(|same| {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let task = tokio::task::spawn_local(accept(listener, Rc::clone(&worker)));
+            Ok((task, same))
+        });
+        match opened {
+            Ok(opened) => accepting.push(opened),
             Err(error) => tracing::error!(target: "router", %error, "worker-failed"),
         }
     }
     tokio::task::spawn_local(receive(inbox, Rc::clone(&worker)));
     // An error means that the control plane is gone: nothing is left to wait for.
     if phase.wait_for(|phase| *phase >= Phase::Drain).await.is_ok() {
-        accepting.drain(..).for_each(|task| task.abort());
+        for (task, listener) in accepting.drain(..) {
+            task.abort();
+            accept_waiting(&listener, &worker);
+        }
         worker.drain();
         drop(phase.wait_for(|phase| *phase >= Phase::Stop).await);
     }
