@@ -297,6 +297,7 @@ fn outgoing(bytes: &[u8], worker: &Worker, exchange: &mut Exchange, request: &Re
     } else if request.framing == Framing::Chunked {
         head.add("Transfer-Encoding", b"chunked");
     }
+    notes.expects_continue = request.expect == Expect::Continue;
     // A backend that was asked to upgrade and did not is not asked anything else on that connection.
     notes.close_backend =
         worker.policy.close_backends || closes_behind(worker, request) || notes.upgrade.is_some();
