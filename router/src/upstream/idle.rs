@@ -90,8 +90,11 @@ impl Idle {
     }
 
     /// Keeps a connection whose last answer was read to its end.
+    ///
+    /// The limit is kept by [`Idle::sweep`], not here: with more requests under way than the limit allows idle connections,
+    /// each of them would close one connection and open another.
     pub fn put(&mut self, endpoint: &Arc<Endpoint>, mut connection: Connection, now: Millis) {
-        if endpoint.is_gone() {
+        if endpoint.is_gone() || self.per_endpoint == 0 {
             return;
         }
         let stack = self
@@ -102,16 +105,14 @@ impl Idle {
                 resting: Vec::new(),
                 closes_at: None,
             });
-        if stack.resting.len() < self.per_endpoint {
-            connection.reused = true;
-            stack.resting.push(Resting {
-                connection,
-                since: now,
-            });
-        }
+        connection.reused = true;
+        stack.resting.push(Resting {
+            connection,
+            since: now,
+        });
     }
 
-    /// Closes what has become useless: called now and then by the worker.
+    /// Closes what has become useless, and of the others the oldest beyond the limit: called once a second by the worker.
     pub fn sweep(&mut self, now: Millis) {
         let mut cx = Context::from_waker(Waker::noop());
         self.stacks.retain(|_, stack| {
@@ -129,6 +130,8 @@ impl Idle {
                 }
                 !stale && age < trusted
             });
+            let beyond = resting.len().saturating_sub(self.per_endpoint);
+            resting.drain(..beyond);
             !endpoint.is_gone() && (!resting.is_empty() || closes_at.is_some())
         });
     }
@@ -164,4 +167,72 @@ fn trusted_age(closes_at: Option<Millis>) -> Millis {
             (age - age / 10).saturating_sub(1_000).max(250)
         })
         .min(IDLE_LIMIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::table::{Change, Registration, Settings, Table};
+
+    /// Connections to a listener of the test's own, and an endpoint that stands for it.
+    async fn connections(count: usize) -> (Arc<Endpoint>, Vec<Connection>, Box<dyn Send>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (table, mut writer) = Table::new(Settings::default());
+        let source = writer.source("test");
+        let registration = Registration {
+            host: "127.0.0.1",
+            port: address.port(),
+            ..Registration::default()
+        };
+        let change = Change::Register {
+            source,
+            uris: &["a.test".into()],
+            registration: &registration,
+        };
+        writer.apply(change, 0, &mut |_| ());
+        let pool = table.lookup(b"a.test", b"/").unwrap();
+        let endpoint = Arc::clone(pool.endpoints()[0].endpoint());
+        let (mut open, mut accepted) = (Vec::new(), Vec::new());
+        for _ in 0..count {
+            let target = Target::of(&endpoint);
+            open.push(
+                Connection::open(target, address, Duration::ZERO)
+                    .await
+                    .unwrap(),
+            );
+            accepted.push(listener.accept().await.unwrap());
+        }
+        (endpoint, open, Box::new((table, writer, accepted)))
+    }
+
+    #[tokio::test]
+    async fn connections_beyond_the_limit_are_used_again_until_the_next_sweep() {
+        let (endpoint, open, _kept) = connections(5).await;
+        let target = Target::of(&endpoint);
+        let mut idle = Idle::new(2);
+        let mut cx = Context::from_waker(Waker::noop());
+        for connection in open {
+            idle.put(&endpoint, connection, 0);
+        }
+        let taken: Vec<_> = std::iter::from_fn(|| idle.take(target, 10, &mut cx)).collect();
+        assert_eq!(taken.len(), 5);
+        for connection in taken {
+            idle.put(&endpoint, connection, 20);
+        }
+        idle.sweep(30);
+        assert_eq!(idle.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_limit_of_none_keeps_none() {
+        let (endpoint, open, _kept) = connections(1).await;
+        let mut idle = Idle::new(0);
+        for connection in open {
+            idle.put(&endpoint, connection, 0);
+        }
+        assert!(idle.is_empty());
+    }
 }
