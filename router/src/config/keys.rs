@@ -233,8 +233,8 @@ section! {
             send_http_start_stop_server_event: bool = true => Later,
             /// Whether an HttpStartStop envelope is sent for each attempt.
             send_http_start_stop_client_event: bool = true => Later,
-            /// How long after the start the registration latency is not reported.
-            route_latency_metric_muzzle_duration: Duration = secs(20) => Works,
+            /// How long after the start the registration latency is left out of the envelopes; `/metrics` has it at once.
+            route_latency_metric_muzzle_duration: Duration = secs(20) => Later,
             /// Interval of health polls.
             healthcheck_poll_interval: Duration = secs(10) => Accepted("nothing reads it"),
             /// Time-out of health polls.

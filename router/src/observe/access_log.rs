@@ -22,7 +22,7 @@ use crate::config::{Config, ExtraLogField, RedactQueryParams};
 
 pub use super::sink::Streaming;
 
-/// The least time between two batches that are not full. The log thread adds 30 ms, in which it puts the workers' records
+/// The least time between two batches that are not full. The log thread adds 50 ms, in which it puts the workers' records
 /// in order: in all, a line is in the file within 100 ms.
 const MIN_WAIT: Duration = Duration::from_millis(20);
 /// Batches that may wait for the log thread: 16 MiB, some 30,000 records, unless heads are huge. Behind a disk that stalls

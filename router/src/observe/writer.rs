@@ -8,9 +8,9 @@ use super::format::Format;
 use super::record::View;
 use super::sink::{Lines, Sink};
 
-/// How long the thread waits for what other workers have to say about the same moment: a little more than the time
-/// between two of their calls to `flush_if_due`.
-const GATHER: Duration = Duration::from_millis(30);
+/// How long the thread waits for what other workers have to say about the same moment: the time between two of their calls
+/// to `flush_if_due`, and as much as a busy machine may keep one of them from its turn.
+const GATHER: Duration = Duration::from_millis(50);
 /// With so many batches in hand it does not wait: then nobody reads the log as it grows.
 const ENOUGH: usize = 4;
 
