@@ -3,6 +3,7 @@
 use cloverleaf_tests::{
     Backend, Client, LIMIT, NatsServer, Registration, Response, Router, Start, base64, eventually,
 };
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 const FLAG: &str = "status.enable_deprecated_varz_healthz_endpoints";
@@ -156,6 +157,20 @@ fn varz_tells_what_happened() {
     );
     let since = told["ms_since_last_registry_update"].as_u64();
     assert!(since.expect("after a registration") < LIMIT.as_millis() as u64);
+}
+
+// covers: R-272 R-273
+#[test]
+fn both_old_health_paths_fail_as_soon_as_a_drain_begins() {
+    let mut router = deprecated().with("drain_wait", "1s").start();
+    router.process().signal(Signal::USR1);
+    router.wait_for_event("gorouter-draining");
+    for path in ["/health", "/healthz"] {
+        let answer = router.status(path);
+        assert_eq!((answer.status, answer.text().as_str()), (503, ""), "{path}");
+    }
+    assert_eq!(varz(&router)["type"], "Router");
+    assert_eq!(router.process().wait().code(), Some(0));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The listeners for operators that speak TLS.
 
 use cloverleaf_tests::{Authority, Folder, Identity, Port, Router, Start, TlsClient};
+use rustix::process::Signal;
 use rustls::ProtocolVersion;
 use serde_json::json;
 
@@ -120,6 +121,28 @@ fn health_over_tls_can_be_the_only_one() {
         "{early}"
     );
     assert!(std::net::TcpStream::connect(("127.0.0.1", router.status_port())).is_err());
+}
+
+//
+#[test]
+fn health_over_tls_fails_as_soon_as_a_drain_begins_and_stays_to_tell() {
+    let health = Health::new();
+    let mut router = health.router().with("drain_wait", "1s").start();
+    let ask = || health.client(&[]).get("/health").expect("an answer");
+    assert!(ask().starts_with("HTTP/1.1 200 OK\r\n"));
+    router.process().signal(Signal::USR1);
+    router.wait_for_event("gorouter-draining");
+    let sick = ask();
+    assert!(
+        sick.starts_with("HTTP/1.1 503 Service Unavailable\r\n"),
+        "{sick}"
+    );
+    assert!(
+        sick.contains("\r\nCache-Control: private, max-age=0\r\n"),
+        "{sick}"
+    );
+    assert_eq!(router.get("unknown.test", "/").status, 404, "serves on");
+    assert_eq!(router.process().wait().code(), Some(0));
 }
 
 /// What the metrics listener is configured with.
