@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{DebugServer, Router, StartError};
 use crate::config::{Arguments, Config, Loaded, LogLevel, NatsHost};
+use crate::respond::Page;
 
 /// How long the end waits for the last log lines to be written.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -27,7 +28,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let path = arguments.config.as_deref();
     if arguments.check {
-        let check = Config::check(path);
+        let check = Config::check(path, |template| {
+            Page::parse(template)
+                .map(drop)
+                .map_err(|error| error.to_string())
+        });
         print_to(std::io::stdout(), &check.text);
         return ExitCode::from(check.code);
     }

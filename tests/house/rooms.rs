@@ -164,7 +164,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "cli",
-        knows: &["app", "config"],
+        knows: &["app", "config", "respond::Page"],
         why: "arguments, log, signals, exit codes",
     },
     Room {

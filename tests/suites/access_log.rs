@@ -168,6 +168,51 @@ fn queries_of_get_requests_are_redacted_as_configured() {
     }
 }
 
+//
+#[test]
+fn a_semicolon_in_the_target_is_logged_unless_something_worse_is() {
+    let backend = Backend::answering(|request| match request.target() {
+        "/own;" => "HTTP/1.1 200 OK\r\nX-Cf-RouterError: mine\r\nContent-Length: 0\r\n\r\n",
+        _ => "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    });
+    let router = Router::start();
+    router.register(&Registration::of("app.test", &backend));
+    let mut client = router.client();
+    for (host, target) in [
+        ("app.test", "/?a=1;b=2"),
+        ("app.test", "/own;"),
+        ("unknown.test", "/?;"),
+        ("app.test", "/?a=1&b=2"),
+    ] {
+        let answer = client.get(host, target);
+        assert_ne!(
+            answer.header("X-Cf-RouterError"),
+            Some("deprecated-semicolon-params"),
+            "the client is not told"
+        );
+    }
+    let lines = router.access_log().wait_for(4);
+    let logged: Vec<&str> = lines
+        .iter()
+        .map(|line| line.field("x_cf_routererror"))
+        .collect();
+    assert_eq!(
+        logged,
+        ["deprecated-semicolon-params", "mine", "unknown_route", "-"]
+    );
+    let events = router.log().with_message("deprecated-semicolon-params");
+    let warned: Vec<_> = events
+        .iter()
+        .map(|event| event.data("vcap_request_id"))
+        .collect();
+    let ids: Vec<_> = lines[..3]
+        .iter()
+        .map(|line| line.field("vcap_request_id"))
+        .collect();
+    assert_eq!(warned, ids);
+    assert!(events.iter().all(|event| event.level() == 2));
+}
+
 //
 #[test]
 fn extra_headers_are_logged_in_order() {

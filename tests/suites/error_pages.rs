@@ -105,6 +105,21 @@ fn a_template_that_cannot_be_shown_ends_the_start() {
     );
 }
 
+//
+#[test]
+fn a_check_finds_what_is_wrong_with_a_template() {
+    let folder = Folder::new();
+    folder.write("gorouter.yml", "html_error_template_file: page.html\n");
+    let check = || Start::run_in(&folder, &["-check", "-c", "gorouter.yml"]);
+    folder.write("page.html", "<p>\n{{range .X}}{{end}}");
+    let finished = check();
+    assert_eq!(finished.status.code(), Some(1));
+    let found = "line 1: html_error_template_file: the file, line 2: `range`: not supported";
+    assert!(finished.output.contains(found), "{}", finished.output);
+    folder.write("page.html", TEMPLATE);
+    assert_eq!(check().status.code(), Some(0));
+}
+
 /// What the operator's guide shows is what works.
 //
 #[test]

@@ -10,6 +10,7 @@ use cloverleaf_config::Reader;
 use cloverleaf_config::pem::{Identity, trust_bundle};
 
 use super::Config;
+use super::load::TemplateCheck;
 
 impl Config {
     /// Reads `html_error_template_file`; `None` where there is no such file configured.
@@ -20,7 +21,7 @@ impl Config {
 }
 
 /// Reports what would end the process later.
-pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
+pub(super) fn check(config: &Config, template: TemplateCheck, reader: &mut Reader<'_>) {
     let logging = &config.logging;
     if config.enable_envelope_v1_metrics && logging.metron_address.is_empty() {
         let expected = "an address, because enable_envelope_v1_metrics is true";
@@ -41,8 +42,16 @@ pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
             reader,
         );
     }
-    if let Some(template) = config.error_template() {
-        unless_ok("html_error_template_file", template, reader);
+    if let Some(text) = config.error_template()
+        && let Some(text) = unless_ok("html_error_template_file", text, reader)
+        && let Err(error) = template(&text)
+    {
+        let expected = "a template as docs/error-pages.md describes it";
+        reader.refuse_because(
+            "html_error_template_file",
+            format!("the file, {error}"),
+            expected,
+        );
     }
     if config.routing_api.is_enabled() && !config.routing_api.auth_disabled {
         oauth(config, reader);

@@ -57,13 +57,14 @@ impl Config {
         }
     }
 
-    /// Checks a file the way `-check` does: also for what would end the process only later.
-    pub fn check(path: Option<&Path>) -> Check {
+    /// Checks a file the way `-check` does: also for what would end the process only later. `template` looks through the
+    /// text of an error template and says what is wrong with it.
+    pub fn check(path: Option<&Path>, template: TemplateCheck) -> Check {
         let (text, source_name) = match path {
             None => (Ok(String::new()), "default configuration".to_owned()),
             Some(path) => (read(path), path.display().to_string()),
         };
-        match text.and_then(|text| evaluate(&text, &source_name, Depth::Check)) {
+        match text.and_then(|text| evaluate(&text, &source_name, Depth::Check(template))) {
             Ok((_, reading)) => describe(&reading, &source_name),
             Err(report) => Check {
                 text: format!("{report}\n"),
@@ -73,13 +74,16 @@ impl Config {
     }
 }
 
+/// What another room knows about error templates.
+pub type TemplateCheck = fn(&str) -> Result<(), String>;
+
 /// How far to look.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Depth {
     /// What the configuration's own rules say.
     Load,
     /// Also files and what other parts of the router refuse at start.
-    Check,
+    Check(TemplateCheck),
 }
 
 fn evaluate(text: &str, source_name: &str, depth: Depth) -> Result<(Config, Reading), Report> {
@@ -88,8 +92,8 @@ fn evaluate(text: &str, source_name: &str, depth: Depth) -> Result<(Config, Read
     let (mut config, mut reader) = Reader::read::<Config>(&document);
     rules::derive(&mut config, &mut reader);
     checks::check(&config, &mut reader);
-    if depth == Depth::Check {
-        late::check(&config, &mut reader);
+    if let Depth::Check(template) = depth {
+        late::check(&config, template, &mut reader);
     }
     let mut reading = reader.finish(source_name);
     reading

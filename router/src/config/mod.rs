@@ -32,7 +32,7 @@ mod upstream;
 pub use cloverleaf_config::pem::PemError;
 pub use command_line::Arguments;
 pub use keys::Config;
-pub use load::{Check, Loaded};
+pub use load::{Check, Loaded, TemplateCheck};
 pub use logging::{
     AccessLog, ExtraLogField, LogFormat, LogLevel, Logging, RedactQueryParams, Tracing,
 };

@@ -83,9 +83,13 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let page = worker.policy.error_page.as_ref();
-    let bytes = worker
+    let mut bytes = worker
         .clock
         .with_date(|date| respond::refusal(refusal, date, page));
+    if refusal == Refusal::Http2Preface {
+        // The one that the original makes behind its filters.
+        worker.filters.finished(&mut bytes, &mut exchange.record);
+    }
     timer.arm(worker.policy.frontend_idle_timeout);
     let next = match client.send(&bytes, timer).await {
         Ok(()) => Next::Close,
