@@ -1,15 +1,12 @@
 //! Streams put together by chance: the router and a strict reader must find the same requests in them.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cloverleaf_tests::End;
 
 use super::Scene;
+use super::dice::{Dice, time};
 use super::reference::{Read, Side, request};
-
-/// How long to look; `CLOVERLEAF_SEED` begins elsewhere, `CLOVERLEAF_SECONDS` looks longer.
-const TIME: Duration = Duration::from_secs(6);
-const SEED: u64 = 0x00c1_0fe5_1eaf;
 
 /// What a stream comes to.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,22 +44,6 @@ fn verdict(mut bytes: &[u8]) -> Verdict {
                 return verdict;
             }
         }
-    }
-}
-
-/// A generator that is the same everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % sides
-    }
-
-    fn pick<'a>(&mut self, choices: &[&'a str]) -> &'a str {
-        choices[self.roll(choices.len())]
     }
 }
 
@@ -104,10 +85,6 @@ const BODIES: &[&str] = &[
     "GET /hidden HTTP/1.1\r\nHost: app.test\r\n\r\n",
     "",
 ];
-const BYTES: &[&str] = &[
-    "\r", "\n", "\r\n", "\0", " ", "\t", ":", ";", "0", "5", "x", "\u{b}",
-];
-
 /// One to four requests, more or less right, then damaged now and then.
 fn stream(dice: &mut Dice, number: usize) -> Vec<u8> {
     let mut text = String::new();
@@ -129,17 +106,7 @@ fn stream(dice: &mut Dice, number: usize) -> Vec<u8> {
             text += dice.pick(BODIES);
         }
     }
-    for _ in 0..dice.roll(3).saturating_sub(1) {
-        let at = dice.roll(text.len() + 1);
-        match dice.roll(3) {
-            0 => text.insert_str(at, dice.pick(BYTES)),
-            1 if at < text.len() => drop(text.remove(at)),
-            _ => {
-                let pieces = if dice.roll(2) == 0 { LINES } else { BODIES };
-                text.insert_str(at, dice.pick(pieces));
-            }
-        }
-    }
+    dice.damage(&mut text, &[LINES, BODIES]);
     text.into_bytes()
 }
 
@@ -173,16 +140,9 @@ fn answers(bytes: &[u8]) -> usize {
 
 #[test]
 fn no_stream_holds_more_requests_or_fewer_for_the_router_than_for_a_strict_reader() {
-    let number = |name: &str| {
-        std::env::var(name)
-            .ok()
-            .and_then(|text| text.parse::<u64>().ok())
-    };
-    let seed = number("CLOVERLEAF_SEED").unwrap_or(SEED).max(1);
-    let time = number("CLOVERLEAF_SECONDS").map_or(TIME, Duration::from_secs);
-    let (scene, mut dice, began) = (Scene::new(), Dice(seed), Instant::now());
+    let (scene, (mut dice, seed), began) = (Scene::new(), Dice::new(), Instant::now());
     let (mut streams, mut found) = (0, 0);
-    while began.elapsed() < time {
+    while began.elapsed() < time() {
         let bytes = stream(&mut dice, streams);
         let expected = verdict(&bytes);
         let (answered, end) = play(&scene, &bytes, &expected, &mut dice);

@@ -5,12 +5,14 @@
 
 mod chunks;
 mod desync;
+mod dice;
 mod floods;
 mod framing;
 mod names;
 mod reference;
 mod responses;
 mod sharing;
+mod stray;
 mod targets;
 mod upgrades;
 
