@@ -3,7 +3,7 @@
 use cloverleaf_router::respond::{Page, Shown};
 
 /// What a stranger would have the page show: it leaves text, and an attribute of any kind.
-const HOSTILE: &str = "<zq\"zq'zq`zq>z";
+const HOSTILE: &str = "<zq\"zq'zq`zq>.";
 
 /// Any text in a file.
 pub fn check(bytes: &[u8]) {
