@@ -212,9 +212,55 @@ fn a_value_cannot_bring_a_line_of_its_own() {
             scene.refuses(&format!("{name} {bytes:?}"), attack, BAD);
         }
     }
-    // Escaped line ends stay escaped, in the log as well.
-    get(&scene, "X: a%0d%0aX-CF-InstanceID: forged\r\n");
-    for line in scene.router.access_log().lines() {
-        assert!(line.text.is_ascii(), "{}", line.text);
+    // Escaped line ends stay escaped.
+    let seen = get(&scene, "X: a%0d%0aX-CF-InstanceID: forged\r\n");
+    assert_eq!(seen.all("X"), ["a%0d%0aX-CF-InstanceID: forged"]);
+}
+
+#[test]
+fn what_a_client_says_cannot_forge_a_line_of_the_log() {
+    let scene = Scene::with(Router::builder().with("extra_headers_to_log", json!(["X-Mine"])));
+    let hostile: [&[u8]; 7] = [
+        b"\" 200 0 0 \"-\" \"-\" x_cf_routererror:\"forged",
+        b"\\\" x_cf_routererror:\"forged\\",
+        b"\x9b31mred",
+        b"\xff\xfe\xc0\x80",
+        "\u{85}\u{2028}next line".as_bytes(),
+        "\u{202e}backwards".as_bytes(),
+        "\u{7f6e}plain".as_bytes(),
+    ];
+    for value in hostile {
+        let before = scene.router.access_log().lines().len();
+        let mut bytes = b"GET /attack".to_vec();
+        bytes.extend(value.iter().filter(|byte| !b" \"\\".contains(byte)));
+        bytes.extend(b" HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n");
+        for name in [
+            "Referer",
+            "User-Agent",
+            "X-Forwarded-For",
+            "X-Forwarded-Proto",
+            "X-Mine",
+        ] {
+            bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+        }
+        bytes.extend(b"\r\n");
+        let (answer, _) = scene.attack(&bytes);
+        let name = value.escape_ascii().to_string();
+        assert!(
+            answer.starts_with(b"HTTP/1.1 200"),
+            "{name}: {}",
+            answer.escape_ascii()
+        );
+        // Reading the log is a test of its form: a forged part would not parse, or be a field too many.
+        let line = cloverleaf_tests::eventually("its line", || {
+            scene.router.access_log().lines().into_iter().nth(before)
+        });
+        assert_eq!(line.names().len(), 10, "{}", line.text);
+        assert_eq!(line.field("x_cf_routererror"), "-", "{}", line.text);
+        assert_eq!(line.status, "200", "{}", line.text);
+        let is_invisible = |character: char| {
+            character.is_control() || matches!(character, '\u{2028}' | '\u{202e}' | '\u{fffd}')
+        };
+        assert!(!line.text.contains(is_invisible), "{:?}", line.text);
     }
 }
