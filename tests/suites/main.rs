@@ -6,6 +6,7 @@
 mod access_log;
 mod admin;
 mod attacks;
+mod attempt_fields;
 mod balancing;
 mod bodies;
 mod bus;
