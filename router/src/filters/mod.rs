@@ -4,8 +4,9 @@
 //! the response head. It does no I/O and allocates nothing when it has nothing to do. What must wait (look-up, connecting,
 //! retries) is not a filter.
 //!
-//! The order is that of the original (spec 4.1): the load balancer's check comes before the look-up, since it needs no
-//! route; all others behind it, since their work is for nothing where there is none.
+//! The order is that of the original (spec 4.1): trace ids first, since every log line has them; the load balancer's check
+//! before the look-up, since it needs no route; all others behind it, since their work is for nothing where there is none:
+//! the size of what came before anything else is edited. Rewriting comes last of all, on the finished head of a response.
 
 mod app_headers;
 mod forwarded_for;
