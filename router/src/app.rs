@@ -25,6 +25,7 @@ use crate::observe::registry::Metrics;
 use crate::policy::Policy;
 use crate::respond::Page;
 use crate::table::{self, Algorithm, EmptyPool, Millis, Table};
+use crate::upstream::{Connector, ConnectorError};
 use crate::worker::{Handover, Parts, Phase, handovers, spawn};
 use operators::Operators;
 
@@ -71,6 +72,9 @@ pub enum StartError {
         /// What is wrong with its certificates, or with what it is to speak.
         error: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Backends cannot be spoken to over TLS.
+    #[error("TLS to backends: {0}")]
+    Backends(#[from] ConnectorError),
     /// A worker's thread cannot be started.
     #[error("worker: {0}")]
     Worker(io::Error),
@@ -180,6 +184,14 @@ impl Router {
             ));
         }
 
+        let connector = {
+            let config = Arc::clone(&config);
+            tokio::task::spawn_blocking(move || Connector::new(&config))
+        };
+        let connector = connector
+            .await
+            .map_err(|error| StartError::Worker(error.into()))??;
+
         let delay = config.start_response_delay_interval;
         tracing::debug!(target: "router", { "sleep_time_seconds" = delay.as_secs_f64() },
             "Sleeping before returning success on /health endpoint to preload routing table");
@@ -207,6 +219,7 @@ impl Router {
         for (number, (handover, inbox)) in handovers(workers).into_iter().enumerate() {
             router.loads.get_or_insert_with(|| handover.clone());
             let parts = Parts {
+                connector: connector.clone(),
                 table: Arc::clone(&table),
                 policy: Arc::clone(&policy),
                 filters: filters.clone(),

@@ -13,6 +13,7 @@
 //! table       host and path look-up, pools, endpoints, staleness
 //! balance     round robin, least connection, zone
 //! upstream    connect, pooled connections, attempt, classify, retry
+//! tls         what both sides' TLS have in common: versions, suites, trust
 //! respond     the only place that turns an error into a response
 //! observe     access log, metrics
 //! control     NATS, admin listeners, drain
@@ -35,6 +36,8 @@ pub mod table;
 pub mod balance;
 
 pub mod upstream;
+
+pub mod tls;
 
 pub mod respond;
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::balance::{Rules, ZonePreference};
-use crate::config::{AzPreference, Config, ExtraLogField};
+use crate::config::{AzPreference, Config, ExtraLogField, Network};
 use crate::http1::response::Limits;
 use crate::respond::Page;
 
@@ -19,8 +19,12 @@ pub struct Policy {
     pub endpoint_timeout: Duration,
     /// Time to connect.
     pub dial_timeout: Duration,
+    /// Time for a TLS handshake with a backend.
+    pub tls_handshake_timeout: Duration,
     /// Interval of TCP keep-alive probes to backends.
     pub keep_alive_probes: Duration,
+    /// Whose PROXY protocol headers count; `None` when there are none.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// How long a client connection may be idle.
     pub frontend_idle_timeout: Duration,
     /// Time for a request head.
@@ -49,6 +53,32 @@ pub struct Policy {
     pub local_ip: IpAddr,
 }
 
+/// Whose word counts for where a client comes from.
+#[derive(Clone, Debug)]
+pub struct ProxyProtocol {
+    /// Whether a connection without a header is closed.
+    pub required: bool,
+    trusted: Vec<Network>,
+}
+
+impl ProxyProtocol {
+    fn new(config: &Config) -> ProxyProtocol {
+        let keys = &config.proxy_protocol;
+        // The checks have refused what is no network.
+        let trusted = keys.trusted.iter().filter_map(|text| text.parse().ok());
+        ProxyProtocol {
+            required: keys.required,
+            trusted: trusted.collect(),
+        }
+    }
+
+    /// Whether headers from `peer` count.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        let mut networks = self.trusted.iter();
+        self.trusted.is_empty() || networks.any(|network| network.contains(peer))
+    }
+}
+
 impl Policy {
     /// Resolves `config`. `extra_headers` are those of the access log.
     pub fn new(config: &Config, local_ip: IpAddr, extra_headers: Vec<Box<str>>) -> Policy {
@@ -68,7 +98,9 @@ impl Policy {
                 .max(1),
             endpoint_timeout: config.endpoint_timeout,
             dial_timeout: config.endpoint_dial_timeout,
+            tls_handshake_timeout: config.tls_handshake_timeout,
             keep_alive_probes: config.endpoint_keep_alive_probe_interval,
+            proxy_protocol: config.enable_proxy.then(|| ProxyProtocol::new(config)),
             frontend_idle_timeout: config.frontend_idle_timeout,
             read_header_timeout: config.read_header_timeout,
             close_backends: config.disable_keep_alives,

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use crate::http1::{Refusal, status, write};
 use crate::message::Version;
-use crate::upstream::{Cause, Failure};
+use crate::upstream::{Cause, Failure, TlsFailure};
 
 pub use page::{Page, PageError, Shown};
 
@@ -168,7 +168,17 @@ impl Answer {
 
     /// What the client gets when the last attempt failed.
     pub fn endpoint_failure(failure: &Failure) -> Answer {
-        let (status, body) = match failure.cause {
+        let (status, body) = match &failure.cause {
+            Cause::Tls(TlsFailure::NotTls | TlsFailure::Handshake) => {
+                (525, Body::Text("525 SSL Handshake Failed\n"))
+            }
+            Cause::Tls(TlsFailure::WrongName(_)) => (503, Body::Text("503 Service Unavailable\n")),
+            Cause::Tls(TlsFailure::Untrusted(_)) => {
+                (526, Body::Text("526 Invalid SSL Certificate\n"))
+            }
+            Cause::Tls(TlsFailure::ClientCertificate(_)) => {
+                (496, Body::Text("496 SSL Certificate Required\n"))
+            }
             Cause::ClientGone => (499, Body::Text("499 Request Cancelled\n")),
             Cause::ClientBody(_) => (400, Body::Text("400 Bad Request\n")),
             _ => (

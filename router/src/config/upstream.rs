@@ -10,9 +10,9 @@ section! {
         /// Attempts for a request, at least 1, never more than the route has endpoints.
         max_attempts: usize = 1 => Works,
         /// Client certificate chain for TLS backends that ask for one, PEM text.
-        cert_chain: String => Later,
+        cert_chain: String => Works,
         /// Its private key, PEM text.
-        private_key: String => Later,
+        private_key: String => Works,
     }
 }
 

@@ -115,10 +115,8 @@ older than what is known). A metric with a label appears with its first value.
 ";
 
     const MISSING: &str = "
-Not fed yet, because what they count is not there yet: `backend_invalid_id`, `backend_invalid_tls_cert` and
-`backend_tls_handshake_failed` (TLS to backends). `empty_content_length_header` stays 0: such a request is refused with 400
-before it is counted, as with GoRouter's newer releases. `responses_route_services` (route services) and
-`endpoints_per_pool` (hash-based routing) do not exist yet.
+`empty_content_length_header` stays 0: such a request is refused with 400 before it is counted, as with GoRouter's newer
+releases. `responses_route_services` (route services) and `endpoints_per_pool` (hash-based routing) do not exist yet.
 
 Only here, not in GoRouter: `uptime`, and the three `access_log_...` counters.
 ";

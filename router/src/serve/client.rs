@@ -173,6 +173,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream for Client<S> {
                 }
                 continue;
             }
+            // What TLS holds back goes out before this waits for more.
+            ready!(Pin::new(&mut *backend).poll_flush(cx)).map_err(UploadError::Backend)?;
             if self.body.is_done() {
                 return Poll::Ready(Ok(()));
             }

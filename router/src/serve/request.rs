@@ -143,8 +143,12 @@ where
             if is_websocket(exchange) {
                 worker.counters.count(Count::WebsocketFailures);
             }
-            if answer.status == 502 {
-                worker.counters.count(Count::BadGateways);
+            match answer.status {
+                502 => worker.counters.count(Count::BadGateways),
+                503 => worker.counters.count(Count::BackendInvalidId),
+                525 => worker.counters.count(Count::BackendTlsHandshakeFailed),
+                526 => worker.counters.count(Count::BackendInvalidTlsCert),
+                _ => {}
             }
             worker.counters.response(answer.status);
             if matches!(failure.cause, upstream::Cause::ClientGone) {

@@ -52,8 +52,8 @@ where
                 }
                 buffer.consume(written);
             }
-            *pending = None;
             ready!(Pin::new(&mut *to).poll_flush(cx))?;
+            *pending = None;
         }
         let buffer = ready!(Buffer::poll_read(cx, from, Size::Small))?;
         if buffer.is_empty() {

@@ -1,20 +1,20 @@
 //! One attempt: a connection to one endpoint, the request on it, and the head of the answer.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::AsyncWrite;
 
-use super::classify::{Cause, DialError, Failure, Sent};
+use super::classify::{Cause, Failure, Sent};
 use super::connection::Connection;
+use super::dial::dial;
 use super::idle::Target;
 use super::{Answer, Downstream, UploadError};
-use crate::exchange::{Exchange, nanoseconds};
+use crate::exchange::Exchange;
 use crate::http1::{Parsed, Progress, response, write};
 use crate::message::Version;
 use crate::table::Endpoint;
@@ -91,64 +91,6 @@ async fn idle(worker: &Worker, target: Target, source: Source) -> Option<Connect
     .await
 }
 
-async fn dial(
-    worker: &Worker,
-    exchange: &mut Exchange,
-    endpoint: &Arc<Endpoint>,
-    target: Target,
-    timer: &Timer,
-) -> Result<Connection, Cause> {
-    let failed = |error| Cause::Dial {
-        address: endpoint.address().to_owned(),
-        error,
-    };
-    timer.arm(worker.policy.dial_timeout);
-    let began = Instant::now();
-    let attempts = &mut exchange.record.entry.attempts;
-    (attempts.dns_ns, attempts.tls_ns) = (Some(0), Some(0));
-    let addresses: Vec<SocketAddr> = match (target, endpoint.socket_addr()) {
-        (Target::Plain(address), _) | (_, Some(address)) => vec![address],
-        (_, None) => {
-            let found = within(timer, tokio::net::lookup_host(endpoint.address())).await;
-            let found = found.ok_or_else(|| failed(DialError::Timeout))?;
-            let found = found
-                .map_err(|error| failed(DialError::Lookup(error)))?
-                .collect();
-            attempts.dns_ns = Some(nanoseconds(began.elapsed()));
-            found
-        }
-    };
-    let mut error = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    let resolved = attempts.dns_ns.unwrap_or(0);
-    for address in addresses {
-        match within(
-            timer,
-            Connection::open(target, address, worker.policy.keep_alive_probes),
-        )
-        .await
-        {
-            Some(Ok(connection)) => {
-                attempts.dial_ns = Some(nanoseconds(began.elapsed()).saturating_sub(resolved));
-                return Ok(connection);
-            }
-            Some(Err(refused)) => error = refused,
-            None => return Err(failed(DialError::Timeout)),
-        }
-    }
-    Err(failed(DialError::Io(error)))
-}
-
-/// `None` when the timer's deadline passes first.
-async fn within<T>(timer: &Timer, work: impl Future<Output = T>) -> Option<T> {
-    let mut work = std::pin::pin!(work);
-    poll_fn(|cx| match work.as_mut().poll(cx) {
-        Poll::Ready(result) => Poll::Ready(Some(result)),
-        Poll::Pending if timer.has_expired(cx) => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
-    })
-    .await
-}
-
 /// Writes the head, together with the first bytes of the body where they are at hand.
 async fn send<D: Downstream>(
     head: &[u8],
@@ -172,7 +114,7 @@ async fn send<D: Downstream>(
                     return Poll::Ready(Err(Cause::Io(io::ErrorKind::WriteZero.into())));
                 }
                 Poll::Ready(Ok(count)) => count,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(Cause::Io(error))),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
                 Poll::Pending if timer.has_expired(cx) => return Poll::Ready(Err(Cause::Timeout)),
                 Poll::Pending => return Poll::Pending,
             };
@@ -185,7 +127,11 @@ async fn send<D: Downstream>(
             };
             down.sent(count - of_head);
         }
-        Poll::Ready(Ok(()))
+        match Pin::new(&mut *connection).poll_flush(cx) {
+            Poll::Ready(flushed) => Poll::Ready(flushed.map_err(Cause::from)),
+            Poll::Pending if timer.has_expired(cx) => Poll::Ready(Err(Cause::Timeout)),
+            Poll::Pending => Poll::Pending,
+        }
     })
     .await
 }
@@ -312,7 +258,7 @@ async fn fill<D: Downstream>(
         match read {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(Cause::Eof)),
             Poll::Ready(Ok(_)) => Poll::Ready(Ok(())),
-            Poll::Ready(Err(error)) => Poll::Ready(Err(Cause::Io(error))),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
             Poll::Pending if timer.has_expired(cx) => Poll::Ready(Err(Cause::Timeout)),
             Poll::Pending if !*uploading => {
                 ready!(down.poll_gone(cx));

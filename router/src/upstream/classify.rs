@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use super::tls::TlsFailure;
 use crate::http1::chunked::Malformed;
 use crate::http1::response::Unusable;
 
@@ -17,6 +18,8 @@ pub enum Cause {
         /// What the system said.
         error: DialError,
     },
+    /// TLS with the backend failed.
+    Tls(TlsFailure),
     /// The backend closed before the first byte of an answer.
     Eof,
     /// The backend reset the connection, or another error while reading or writing.
@@ -103,6 +106,7 @@ impl Failure {
     pub fn marks(&self) -> bool {
         match &self.cause {
             Cause::Dial { .. } => true,
+            Cause::Tls(failure) => failure.is_conclusive(),
             Cause::Io(error) => is_reset(error) && !self.reused,
             _ => false,
         }
@@ -110,7 +114,11 @@ impl Failure {
 
     /// Whether a TLS endpoint is taken out of the table; a plain one is only marked.
     pub fn removes(&self) -> bool {
-        matches!(self.cause, Cause::Dial { .. })
+        match &self.cause {
+            Cause::Dial { .. } => true,
+            Cause::Tls(failure) => failure.is_conclusive(),
+            _ => false,
+        }
     }
 
     /// Whether the backend ended the connection before a byte of its answer came.
@@ -119,6 +127,16 @@ impl Failure {
             Cause::Eof => true,
             Cause::Io(error) => is_reset(error),
             _ => false,
+        }
+    }
+}
+
+impl From<io::Error> for Cause {
+    /// With TLS 1.3 a backend says only behind the handshake that it does not like our certificate.
+    fn from(error: io::Error) -> Cause {
+        match TlsFailure::of(&error) {
+            Some(failure) => Cause::Tls(failure),
+            None => Cause::Io(error),
         }
     }
 }
@@ -153,6 +171,7 @@ impl fmt::Display for Cause {
                 address,
                 error: DialError::Io(error),
             } => write!(out, "dial tcp {address}: connect: {}", reason(error)),
+            Cause::Tls(failure) => failure.fmt(out),
             Cause::Eof => out.write_str("EOF"),
             Cause::Io(error) => out.write_str(&reason(error)),
             Cause::Unusable(unusable) => unusable.fmt(out),

@@ -8,27 +8,31 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use super::idle::Target;
+use super::tls::Connector;
+use crate::table::Endpoint;
 
 /// A connection to a backend, new or taken from the idle ones.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     /// What it is connected to.
     pub target: Target,
     /// Whether another request was answered on it before.
     pub reused: bool,
 }
 
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
 impl Connection {
-    /// Connects to `address`, which `target` stands for. `keep_alive` is the interval of TCP keep-alive probes; zero sends
-    /// none.
-    pub async fn open(
-        target: Target,
-        address: SocketAddr,
-        keep_alive: Duration,
-    ) -> io::Result<Connection> {
+    /// Connects to `address`. `keep_alive` is the interval of TCP keep-alive probes; zero sends none.
+    pub async fn dial(address: SocketAddr, keep_alive: Duration) -> io::Result<TcpStream> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         if !keep_alive.is_zero() {
@@ -37,8 +41,31 @@ impl Connection {
                 .with_interval(keep_alive);
             socket2::SockRef::from(&stream).set_tcp_keepalive(&probes)?;
         }
+        Ok(stream)
+    }
+
+    /// A connection in plain text over `stream`, which is connected to what `target` stands for.
+    pub fn plain(target: Target, stream: TcpStream) -> Connection {
+        Connection {
+            stream: Stream::Plain(stream),
+            target,
+            reused: false,
+        }
+    }
+
+    /// The same over TLS, behind a handshake in which `endpoint` proved its name.
+    ///
+    /// # Errors
+    /// See [`TlsFailure::of`](super::tls::TlsFailure::of).
+    pub async fn secure(
+        target: Target,
+        stream: TcpStream,
+        endpoint: &Endpoint,
+        connector: &Connector,
+    ) -> io::Result<Connection> {
+        let stream = connector.handshake(endpoint, stream).await?;
         Ok(Connection {
-            stream,
+            stream: Stream::Tls(Box::new(stream)),
             target,
             reused: false,
         })
@@ -46,17 +73,23 @@ impl Connection {
 
     /// Our own address on this connection.
     pub fn local_address(&self) -> Option<SocketAddr> {
-        self.stream.local_addr().ok()
+        match &self.stream {
+            Stream::Plain(stream) => stream.local_addr().ok(),
+            Stream::Tls(stream) => stream.get_ref().0.local_addr().ok(),
+        }
     }
 
     /// Whether an idle connection has become useless: the backend closed it, or sent what nobody asked for. Costs no
     /// system call while nothing has arrived.
     pub fn is_stale(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.stream.poll_read_ready(cx).is_pending() {
+        if let Stream::Plain(stream) = &self.stream
+            && stream.poll_read_ready(cx).is_pending()
+        {
             return false;
         }
+        // With TLS, bytes may wait that were read already, and what arrives may be about the session only.
         let mut byte = [0; 1];
-        Pin::new(&mut self.stream)
+        Pin::new(self)
             .poll_read(cx, &mut ReadBuf::new(&mut byte))
             .is_ready()
     }
@@ -68,7 +101,10 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
     }
 }
 
@@ -78,7 +114,10 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
     }
 
     fn poll_write_vectored(
@@ -86,18 +125,27 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
     }
 }

@@ -198,11 +198,10 @@ mod tests {
         let (mut open, mut accepted) = (Vec::new(), Vec::new());
         for _ in 0..count {
             let target = Target::of(&endpoint);
-            open.push(
-                Connection::open(target, address, Duration::ZERO)
-                    .await
-                    .unwrap(),
-            );
+            open.push(Connection::plain(
+                target,
+                Connection::dial(address, Duration::ZERO).await.unwrap(),
+            ));
             accepted.push(listener.accept().await.unwrap());
         }
         (endpoint, open, Box::new((table, writer, accepted)))

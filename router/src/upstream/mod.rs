@@ -9,9 +9,11 @@
 mod attempt;
 mod classify;
 mod connection;
+mod dial;
 mod forward;
 mod idle;
 mod retry;
+mod tls;
 
 use std::future::Future;
 use std::io;
@@ -22,6 +24,7 @@ pub use connection::Connection;
 pub use forward::{Outcome, forward, likely};
 pub use idle::Idle;
 pub use retry::{Replay, replay};
+pub use tls::{Connector, ConnectorError, TlsFailure};
 
 use crate::http1::chunked::Malformed;
 use crate::http1::response::Response;

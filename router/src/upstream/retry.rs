@@ -53,6 +53,8 @@ pub fn decide(
     }
     let allowed = match &failure.cause {
         Cause::Dial { .. } => true,
+        // The backend refused to talk: it has not looked at the request, whatever was written by then.
+        Cause::Tls(failure) if failure.is_conclusive() => true,
         _ if failure.sent < Sent::Head => true,
         Cause::Eof => replay == Replay::Harmless,
         _ => false,

@@ -32,7 +32,7 @@ use crate::observe::access_log::WorkerLog;
 use crate::observe::counters::WorkerCounters;
 use crate::policy::Policy;
 use crate::table::{Endpoint, Millis, Pool, Table};
-use crate::upstream::Idle;
+use crate::upstream::{Connector, Idle};
 
 /// Spare exchanges that a worker keeps.
 const SPARE: usize = 1024;
@@ -55,6 +55,8 @@ pub struct Worker {
     pub wheel: Rc<Wheel>,
     /// Idle backend connections.
     pub idle: RefCell<Idle>,
+    /// Makes TLS connections to backends.
+    pub connector: Connector,
     /// Access-log records on their way to the log thread.
     pub log: RefCell<WorkerLog>,
     /// Counters, summed with the other workers' at a scrape.
@@ -72,6 +74,8 @@ pub struct Worker {
 
 /// What a worker needs from outside.
 pub struct Parts {
+    /// See [`Worker::connector`].
+    pub connector: Connector,
     /// See [`Worker::table`].
     pub table: Arc<Table>,
     /// See [`Worker::policy`].
@@ -130,6 +134,7 @@ impl Worker {
     pub fn new(parts: Parts) -> Rc<Worker> {
         Rc::new(Worker {
             idle: RefCell::new(Idle::new(parts.policy.idle_per_endpoint)),
+            connector: parts.connector,
             table: parts.table,
             policy: parts.policy,
             filters: parts.filters,

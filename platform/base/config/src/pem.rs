@@ -1,6 +1,7 @@
 //! Certificates and keys in PEM text: do they load, and do they belong together.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
@@ -113,6 +114,16 @@ pub fn subject(certificate: &CertificateDer<'_>) -> Result<Vec<(String, String)>
             Some((attribute.attr_type().to_id_string(), text.to_owned()))
         })
         .collect())
+}
+
+/// The first and the last second of a certificate's life, in Unix time.
+///
+/// # Errors
+/// [`PemError::BadCertificate`] when the certificate cannot be read.
+pub fn validity(certificate: &CertificateDer<'_>) -> Result<RangeInclusive<i64>, PemError> {
+    let (_, parsed) = parse_x509_certificate(certificate).map_err(|_| PemError::BadCertificate)?;
+    let validity = parsed.validity();
+    Ok(validity.not_before.timestamp()..=validity.not_after.timestamp())
 }
 
 fn certificate_chain(pem: &str) -> Result<Vec<CertificateDer<'static>>, PemError> {

@@ -1,0 +1,113 @@
+//! How a server's certificate is judged: by its names, its authority, or because it is listed itself.
+
+use std::sync::Arc;
+
+use cloverleaf_config::pem::{trust_bundle, validity};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+
+use crate::config::Config;
+
+/// Trusts the system's authorities and those of `ca_certs` (spec 6.5).
+///
+/// The name is checked first, so that a wrong name is told from an unknown authority as the original tells them apart
+/// (spec 4.10). A certificate that is itself in `ca_certs` is trusted as it stands, whatever it says about being an
+/// authority (drop-in 1.2).
+#[derive(Debug)]
+pub struct ServerTrust {
+    by_authority: Arc<WebPkiServerVerifier>,
+    listed: Vec<CertificateDer<'static>>,
+}
+
+impl ServerTrust {
+    /// Reads the system's authorities from its files: not for a worker's thread.
+    ///
+    /// # Errors
+    /// When there is no authority at all.
+    pub fn new(
+        config: &Config,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<ServerTrust, rustls::client::VerifierBuilderError> {
+        let system = rustls_native_certs::load_native_certs();
+        for error in &system.errors {
+            tracing::warn!(target: "router", %error, "system-certificate-skipped");
+        }
+        // The configuration was checked: each entry holds a certificate.
+        let listed: Vec<_> = config
+            .ca_certs
+            .iter()
+            .flat_map(|pem| trust_bundle(pem).unwrap_or_default())
+            .collect();
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(system.certs.into_iter().chain(listed.iter().cloned()));
+        let by_authority =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
+        Ok(ServerTrust {
+            by_authority,
+            listed,
+        })
+    }
+}
+
+impl ServerCertVerifier for ServerTrust {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+        if !self.listed.contains(end_entity) {
+            let trust = &self.by_authority;
+            return trust.verify_server_cert(
+                end_entity,
+                intermediates,
+                server_name,
+                ocsp_response,
+                now,
+            );
+        }
+        let valid = validity(end_entity).map_err(|_| CertificateError::BadEncoding)?;
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        if now < *valid.start() {
+            return Err(CertificateError::NotValidYet.into());
+        }
+        if now > *valid.end() {
+            return Err(CertificateError::Expired.into());
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let trust = &self.by_authority;
+        trust.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let trust = &self.by_authority;
+        trust.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.by_authority.supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests;

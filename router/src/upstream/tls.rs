@@ -1,0 +1,216 @@
+//! TLS to backends: what is offered, and what a failed handshake means (spec 6.5, 4.10).
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use cloverleaf_config::pem::{Identity, PemError};
+use rustls::pki_types::ServerName;
+use rustls::sign::SingleCertAndKey;
+use rustls::version::{TLS12, TLS13};
+use rustls::{AlertDescription, CertificateError, ClientConfig, Error};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+use crate::config::Config;
+use crate::table::Endpoint;
+use crate::tls::{self, ServerTrust};
+
+/// Makes TLS connections to backends; shared by all workers.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    config: Arc<ClientConfig>,
+}
+
+/// Why there is no [`Connector`].
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectorError {
+    /// `backends.cert_chain` and `backends.private_key`.
+    #[error("backends: {0}")]
+    Identity(#[from] PemError),
+    /// No authority to trust.
+    #[error("ca_certs: {0}")]
+    Trust(#[from] rustls::client::VerifierBuilderError),
+    /// Nothing to speak.
+    #[error("cipher_suites: {0}")]
+    Offer(#[from] Error),
+}
+
+impl Connector {
+    /// Reads the system's authorities: not for a worker's thread. The versions are 1.2 and 1.3 whatever the front end's
+    /// are; the cipher suites are its own only where it has any (spec 6.5).
+    ///
+    /// # Errors
+    /// See [`ConnectorError`].
+    pub fn new(config: &Config) -> Result<Connector, ConnectorError> {
+        let provider = Arc::new(match config.enable_ssl {
+            true => tls::provider(config),
+            false => rustls::crypto::aws_lc_rs::default_provider(),
+        });
+        let trust = ServerTrust::new(config, Arc::clone(&provider))?;
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&TLS13, &TLS12])?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(trust));
+        let identity = &config.backends;
+        let client = match identity.cert_chain.is_empty() || identity.private_key.is_empty() {
+            true => client.with_no_client_auth(),
+            false => {
+                let identity = Identity::load(&identity.cert_chain, &identity.private_key)?;
+                let identity = SingleCertAndKey::from(identity.certified_key());
+                client.with_client_cert_resolver(Arc::new(identity))
+            }
+        };
+        Ok(Connector {
+            config: Arc::new(client),
+        })
+    }
+
+    /// Shakes hands with `endpoint` over `stream`: its certificate must carry the registered name, or without one its
+    /// address.
+    pub(super) async fn handshake(
+        &self,
+        endpoint: &Endpoint,
+        stream: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, io::Error> {
+        let name = match endpoint.server_cert_domain_san() {
+            "" => endpoint.host().trim_matches(['[', ']']),
+            name => name,
+        };
+        let name = ServerName::try_from(name.to_owned())
+            .map_err(|_| Error::InvalidCertificate(CertificateError::NotValidForName))
+            .map_err(io::Error::other)?;
+        tokio_rustls::TlsConnector::from(Arc::clone(&self.config))
+            .connect(name, stream)
+            .await
+    }
+}
+
+/// What a TLS failure was, as far as clients and retries are concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TlsFailure {
+    /// The backend answered with something else than TLS.
+    NotTls,
+    /// Its certificate does not carry the expected name.
+    WrongName(String),
+    /// Its certificate is not to be trusted for another reason.
+    Untrusted(String),
+    /// It does not like our certificate, or misses one.
+    ClientCertificate(AlertDescription),
+    /// It saw nothing to agree on.
+    Handshake,
+    /// `tls_handshake_timeout` ran out.
+    Timeout,
+    /// Anything else.
+    Other(String),
+}
+
+impl TlsFailure {
+    /// What is behind an error of a TLS stream; `None` when TLS is not to blame.
+    pub fn of(error: &io::Error) -> Option<TlsFailure> {
+        let error = error.get_ref()?.downcast_ref::<Error>()?;
+        Some(match error {
+            Error::InvalidMessage(_) => TlsFailure::NotTls,
+            Error::InvalidCertificate(why) => match why {
+                CertificateError::NotValidForName
+                | CertificateError::NotValidForNameContext { .. } => {
+                    TlsFailure::WrongName(why.to_string())
+                }
+                _ => TlsFailure::Untrusted(why.to_string()),
+            },
+            Error::AlertReceived(alert) => match alert {
+                AlertDescription::HandshakeFailure => TlsFailure::Handshake,
+                AlertDescription::BadCertificate
+                | AlertDescription::CertificateExpired
+                | AlertDescription::CertificateRequired
+                | AlertDescription::CertificateRevoked
+                | AlertDescription::CertificateUnknown
+                | AlertDescription::UnknownCA
+                | AlertDescription::UnsupportedCertificate => TlsFailure::ClientCertificate(*alert),
+                AlertDescription::ProtocolVersion => {
+                    TlsFailure::Other("remote error: tls: protocol version not supported".into())
+                }
+                _ => TlsFailure::Other(format!("remote error: tls: {alert:?}")),
+            },
+            _ => TlsFailure::Other(format!("tls: {error}")),
+        })
+    }
+
+    /// Whether it says that this endpoint is of no use (spec 3.5).
+    pub fn is_conclusive(&self) -> bool {
+        !matches!(self, TlsFailure::Other(_))
+    }
+}
+
+/// The words of the original where it has some (spec 4.10).
+impl fmt::Display for TlsFailure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TlsFailure::NotTls => {
+                out.write_str("tls: first record does not look like a TLS handshake")
+            }
+            TlsFailure::WrongName(why) | TlsFailure::Untrusted(why) => write!(out, "x509: {why}"),
+            TlsFailure::ClientCertificate(alert) => {
+                let words = match alert {
+                    AlertDescription::BadCertificate => "bad certificate",
+                    AlertDescription::CertificateExpired => "expired certificate",
+                    AlertDescription::CertificateRequired => "certificate required",
+                    AlertDescription::CertificateRevoked => "revoked certificate",
+                    AlertDescription::UnknownCA => "unknown certificate authority",
+                    AlertDescription::UnsupportedCertificate => "unsupported certificate",
+                    _ => "unknown certificate",
+                };
+                write!(out, "remote error: tls: {words}")
+            }
+            TlsFailure::Handshake => out.write_str("remote error: tls: handshake failure"),
+            TlsFailure::Timeout => out.write_str("net/http: TLS handshake timeout"),
+            TlsFailure::Other(why) => out.write_str(why),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(error: Error) -> TlsFailure {
+        TlsFailure::of(&io::Error::new(io::ErrorKind::InvalidData, error)).unwrap()
+    }
+
+    #[test]
+    fn failures_fall_into_the_classes_that_operators_know() {
+        let certificate = |why| of(Error::InvalidCertificate(why));
+        assert!(matches!(
+            certificate(CertificateError::NotValidForName),
+            TlsFailure::WrongName(_)
+        ));
+        assert!(matches!(
+            certificate(CertificateError::Expired),
+            TlsFailure::Untrusted(_)
+        ));
+        let alert = |alert| of(Error::AlertReceived(alert));
+        assert_eq!(
+            alert(AlertDescription::HandshakeFailure),
+            TlsFailure::Handshake
+        );
+        let refused = alert(AlertDescription::CertificateRequired);
+        assert_eq!(
+            refused.to_string(),
+            "remote error: tls: certificate required"
+        );
+        assert!(refused.is_conclusive());
+        let version = alert(AlertDescription::ProtocolVersion);
+        assert!(
+            version
+                .to_string()
+                .contains("protocol version not supported")
+        );
+        assert!(!version.is_conclusive());
+    }
+
+    #[test]
+    fn other_errors_are_not_about_tls() {
+        assert_eq!(TlsFailure::of(&io::ErrorKind::ConnectionReset.into()), None);
+        assert_eq!(TlsFailure::of(&io::Error::other("text")), None);
+    }
+}
