@@ -63,6 +63,11 @@ fn durations_are_printed_as_they_are_read() {
 }
 
 #[test]
+fn proxy_headers_are_judged_alike_however_they_arrive() {
+    replay("proxy_protocol");
+}
+
+#[test]
 fn registrations_are_written_as_they_are_read() {
     replay("registry_message");
 }

@@ -18,6 +18,7 @@ mod instances;
 mod keep_alive;
 mod lookup;
 mod platform;
+mod proxy_protocol;
 mod registration;
 mod request_size;
 mod retries;

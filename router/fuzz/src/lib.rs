@@ -7,6 +7,7 @@ pub mod config_text;
 pub mod error_page;
 pub mod filters;
 pub mod go_duration;
+pub mod proxy_protocol;
 pub mod registry_message;
 pub mod request_head;
 pub mod response_head;
@@ -19,12 +20,13 @@ pub mod relay;
 pub type Check = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Check); 8] = [
+pub const TARGETS: [(&str, Check); 9] = [
     ("chunked_body", chunked_body::check),
     ("config_text", config_text::check),
     ("error_page", error_page::check),
     ("filters", filters::check),
     ("go_duration", go_duration::check),
+    ("proxy_protocol", proxy_protocol::check),
     ("registry_message", registry_message::check),
     ("request_head", request_head::check),
     ("response_head", response_head::check),

@@ -1,5 +1,8 @@
 //! Listeners: one per worker and port, spread by the kernel (`SO_REUSEPORT`).
 
+mod proxied;
+pub mod proxy_protocol;
+
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -7,8 +10,9 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::serve::{Peer, serve};
+use crate::serve::{Peer, serve, serve_read_ahead};
 use crate::worker::{Accepted, Inbox, Share, Worker};
+use proxied::{Arrival, arrive};
 
 /// Connections that the kernel queues for one listener; it caps the number itself.
 const BACKLOG: i32 = 4096;
@@ -132,12 +136,29 @@ fn adopt(accepted: Accepted, worker: &Rc<Worker>) {
 fn admit(stream: tokio::net::TcpStream, peer: SocketAddr, share: Share, worker: &Rc<Worker>) {
     // A client that is gone already shows at the first read.
     drop(stream.set_nodelay(true));
+    if worker.policy.proxy_protocol.is_some() {
+        tokio::task::spawn_local(serve_proxied(stream, peer, share, Rc::clone(worker)));
+        return;
+    }
     tokio::task::spawn_local(serve(
         stream,
         Peer::new(peer, false),
         share,
         Rc::clone(worker),
     ));
+}
+
+/// Serves a connection whose client a load balancer may name.
+async fn serve_proxied(
+    mut stream: tokio::net::TcpStream,
+    peer: SocketAddr,
+    share: Share,
+    worker: Rc<Worker>,
+) {
+    if let Some(Arrival { client, ahead }) = arrive(&mut stream, peer, &worker).await {
+        let peer = Peer::new(client, false);
+        serve_read_ahead(stream, ahead, peer, share, worker).await;
+    }
 }
 
 #[cfg(test)]

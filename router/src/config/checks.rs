@@ -1,12 +1,10 @@
 //! What a configuration must fulfil across its keys (1.3, drop-in 1.3). Every violation is reported.
 
-use std::net::IpAddr;
-
 use cloverleaf_config::{GoDuration, Reader};
 
 use super::pairs::{Pair, check_bundle};
 use super::{
-    Config, ExtraLogField, ForwardedClientCert, ShardingMode, XfccFormat, front_end_tls,
+    Config, ExtraLogField, ForwardedClientCert, Network, ShardingMode, XfccFormat, front_end_tls,
     is_rewritable,
 };
 
@@ -17,6 +15,7 @@ pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
     control_plane(config, reader);
     routing(config, reader);
     upstream(config, reader);
+    proxy_protocol(config, reader);
     domains(config, reader);
     logging(config, reader);
     rewriting(config, reader);
@@ -140,22 +139,28 @@ fn upstream(config: &Config, reader: &mut Reader<'_>) {
     }
     let list = "route_services.egress_blocklist";
     for (entry, index) in services.egress_blocklist.iter().zip(reader.indexes(list)) {
-        if !is_network(entry) {
-            let expected = "a network as address/length, such as 10.0.0.0/8";
-            reader.refuse(&format!("{list}[{index}]"), expected);
-        }
+        network(&format!("{list}[{index}]"), entry, reader);
     }
 }
 
-/// `address/length` with a length that the address has room for.
-fn is_network(text: &str) -> bool {
-    let Some((address, length)) = text.split_once('/') else {
-        return false;
-    };
-    let (Ok(address), Ok(length)) = (address.parse::<IpAddr>(), length.parse::<u8>()) else {
-        return false;
-    };
-    length <= if address.is_ipv4() { 32 } else { 128 }
+fn network(key: &str, text: &str, reader: &mut Reader<'_>) {
+    if text.parse::<Network>().is_err() {
+        reader.refuse(key, "a network as address/length, such as 10.0.0.0/8");
+    }
+}
+
+/// A router that does not read headers must not look as if it took some people's only.
+fn proxy_protocol(config: &Config, reader: &mut Reader<'_>) {
+    let keys = &config.proxy_protocol;
+    let list = "proxy_protocol.trusted";
+    for (entry, index) in keys.trusted.iter().zip(reader.indexes(list)) {
+        network(&format!("{list}[{index}]"), entry, reader);
+    }
+    let is_used = keys.required || !keys.trusted.is_empty();
+    if is_used && !config.enable_proxy {
+        let expected = "true, because proxy_protocol says which headers count";
+        reader.refuse("enable_proxy", expected);
+    }
 }
 
 fn domains(config: &Config, reader: &mut Reader<'_>) {

@@ -7,6 +7,7 @@ use cloverleaf_config::section;
 use super::logging::{AccessLog, Logging, Tracing};
 use super::nats::Nats;
 use super::prometheus::Prometheus;
+use super::proxy_protocol::ProxyProtocol;
 use super::rewrite::HttpRewrite;
 use super::routing::{AzPreference, BalancingAlgorithm, ForwardedClientCert, ShardingMode};
 use super::services::{Oauth, RoutingApi};
@@ -49,8 +50,10 @@ section! {
             enable_http2: bool = true => Works,
             /// Whether an HTTP/1 response may flow while the request body is still being read.
             enable_http1_concurrent_read_write: bool => Works,
-            /// Whether a PROXY protocol preamble is taken on both listeners.
-            enable_proxy: bool => Later,
+            /// Whether a PROXY protocol header may come before a connection's first byte, on both listeners.
+            enable_proxy: bool => Works,
+            /// Whose headers count, and whether there must be one.
+            proxy_protocol: ProxyProtocol => Works,
             /// Status listeners: health, routes.
             status: Status => Works,
         }

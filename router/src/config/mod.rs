@@ -20,6 +20,7 @@ mod logging;
 mod nats;
 mod pairs;
 mod prometheus;
+mod proxy_protocol;
 mod reference;
 mod rewrite;
 mod routing;
@@ -38,6 +39,7 @@ pub use logging::{
 };
 pub use nats::{Nats, NatsHost};
 pub use prometheus::{Meters, MetricsTls, MetricsTlsError, Prometheus};
+pub use proxy_protocol::{Network, NoNetwork, ProxyProtocol};
 pub use reference::reference;
 pub use rewrite::{HeaderToAdd, HeaderToRemove, HttpRewrite, RewriteResponses, is_rewritable};
 pub use routing::{AzPreference, BalancingAlgorithm, ForwardedClientCert, ShardingMode};

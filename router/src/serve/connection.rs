@@ -45,14 +45,26 @@ const QUIET: Duration = Duration::from_secs(1);
 /// Serves a connection until it ends; `_share` counts it until then.
 ///
 /// Safe to drop at any point: the connection is then cut.
-pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+pub fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
+    peer: Peer,
+    share: Share,
+    worker: Rc<Worker>,
+) -> impl Future<Output = ()> {
+    serve_read_ahead(stream, None, peer, share, worker)
+}
+
+/// As [`serve`], where the connection's first bytes have been read already.
+pub async fn serve_read_ahead<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    ahead: Option<Buffer>,
     peer: Peer,
     _share: Share,
     worker: Rc<Worker>,
 ) {
     let timer = worker.wheel.timer();
     let mut client = Client::new(stream);
+    client.inbound = ahead;
     timer.arm(worker.policy.frontend_idle_timeout);
     while let Some(buffer) = idle(&mut client, &worker, &timer).await {
         client.inbound = Some(buffer);
@@ -108,6 +120,9 @@ async fn idle<S>(client: &mut Client<S>, worker: &Worker, timer: &Timer) -> Opti
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    if client.inbound.is_some() {
+        return client.inbound.take();
+    }
     match next_bytes(client, worker, timer).await {
         Waited::Bytes(buffer) => Some(buffer),
         Waited::Quiet | Waited::Gone => None,

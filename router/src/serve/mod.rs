@@ -24,7 +24,7 @@ mod reply;
 mod request;
 mod tunnel;
 
-pub use connection::{Peer, serve};
+pub use connection::{Peer, serve, serve_read_ahead};
 
 /// What happens to the client's connection behind a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

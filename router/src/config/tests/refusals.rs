@@ -201,13 +201,37 @@ fn a_block_list_holds_networks() {
 }
 
 #[test]
+fn whose_proxy_protocol_headers_count_is_said_with_networks_and_the_protocol_on() {
+    load(
+        "enable_proxy: true\nproxy_protocol: {required: true, trusted: [10.0.0.0/8, \"fd00::/8\"]}",
+    );
+    load("proxy_protocol: {required: false, trusted: []}");
+    let said = report("enable_proxy: true\nproxy_protocol: {trusted: [10.0.0.0/8, 10.0.0.1]}");
+    assert!(
+        said.contains(
+            "line 2: proxy_protocol.trusted[1]: 10.0.0.1; expected a network as address/length"
+        ),
+        "{said}"
+    );
+    for keys in ["required: true", "trusted: [10.0.0.0/8]"] {
+        let said = report(&format!("enable_proxy: false\nproxy_protocol: {{{keys}}}"));
+        assert!(
+            said.contains("line 1: enable_proxy: false; expected true, because proxy_protocol says which headers count"),
+            "{said}"
+        );
+    }
+    let said = report("enable_proxy: true\nproxy_protocol: {required: maybe}");
+    assert!(said.contains("proxy_protocol.required: maybe"), "{said}");
+}
+
+#[test]
 fn r_015_r_016_r_026_check_finds_what_would_end_the_process_later() {
     let text = "\
 html_error_template_file: missing.html
 logging: {metron_address: \"\", syslog_network: unix}
 access_log: {file: /nonexistent/folder/access.log, enable_streaming: true}
 some_key: 1
-enable_proxy: true
+send_http_start_stop_server_event: false
 ";
     load(text);
     assert_eq!(
@@ -223,7 +247,7 @@ notes:
   line 4: some_key: unknown key, ignored
 not in this release yet:
   line 2: logging.metron_address: has no effect yet
-  line 5: enable_proxy: has no effect yet
+  line 5: send_http_start_stop_server_event: has no effect yet
 "
             .to_owned(),
             code: 1,
