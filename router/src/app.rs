@@ -4,7 +4,7 @@ mod debug;
 mod operators;
 
 use std::io;
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use cloverleaf_telemetry::Json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::accept::listen;
+use crate::accept::{FrontEnd, FrontEndError, listen};
 use crate::config::{BalancingAlgorithm, Config};
 use crate::control::{
     Health, Identity, Registrar, Segments, Subscriber, publish_active_apps, watch_failures,
@@ -25,8 +25,8 @@ use crate::observe::registry::Metrics;
 use crate::policy::Policy;
 use crate::respond::Page;
 use crate::table::{self, Algorithm, EmptyPool, Millis, Table};
-use crate::upstream::{Connector, ConnectorError};
-use crate::worker::{Handover, Parts, Phase, handovers, spawn};
+use crate::upstream::{Connector, ConnectorError, Services, ServicesError};
+use crate::worker::{Handover, Parts, Phase, Scheme, handovers, spawn};
 use operators::Operators;
 
 pub use debug::DebugServer;
@@ -72,6 +72,12 @@ pub enum StartError {
         /// What is wrong with its certificates, or with what it is to speak.
         error: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Clients cannot be spoken to over TLS.
+    #[error("{0}")]
+    FrontEnd(#[from] FrontEndError),
+    /// Route services cannot be called.
+    #[error("{0}")]
+    Services(#[from] ServicesError),
     /// Backends cannot be spoken to over TLS.
     #[error("TLS to backends: {0}")]
     Backends(#[from] ConnectorError),
@@ -101,6 +107,8 @@ pub struct Router {
 pub struct Ports {
     /// HTTP requests.
     pub http: Option<u16>,
+    /// HTTP requests over TLS.
+    pub https: Option<u16>,
     /// `/health`
     pub health: Option<u16>,
     /// `/health` over TLS
@@ -184,13 +192,14 @@ impl Router {
             ));
         }
 
-        let connector = {
+        // The system's authorities are read from files.
+        let secured = {
             let config = Arc::clone(&config);
-            tokio::task::spawn_blocking(move || Connector::new(&config))
+            tokio::task::spawn_blocking(move || secured(&config))
         };
-        let connector = connector
-            .await
-            .map_err(|error| StartError::Worker(error.into()))??;
+        let secured = secured.await;
+        let (front_end, connector, services) =
+            secured.map_err(|error| StartError::Worker(error.into()))??;
 
         let delay = config.start_response_delay_interval;
         tracing::debug!(target: "router", { "sleep_time_seconds" = delay.as_secs_f64() },
@@ -219,7 +228,9 @@ impl Router {
         for (number, (handover, inbox)) in handovers(workers).into_iter().enumerate() {
             router.loads.get_or_insert_with(|| handover.clone());
             let parts = Parts {
+                front_end: front_end.clone(),
                 connector: connector.clone(),
+                services: services.clone(),
                 table: Arc::clone(&table),
                 policy: Arc::clone(&policy),
                 filters: filters.clone(),
@@ -230,7 +241,7 @@ impl Router {
                 handover,
                 failures: failures.clone(),
             };
-            let listeners = listeners.pop().into_iter().collect();
+            let listeners = listeners.pop().unwrap_or_default();
             let thread = spawn(number, parts, listeners, inbox, phases.clone())
                 .map_err(StartError::Worker)?;
             router.workers.push(thread);
@@ -240,28 +251,35 @@ impl Router {
         Ok(router)
     }
 
-    fn listeners(&mut self, workers: usize) -> Result<Vec<std::net::TcpListener>, StartError> {
-        let port = self.config.port;
+    /// Opens the proxy's listeners: for each worker one of each kind.
+    fn listeners(
+        &mut self,
+        workers: usize,
+    ) -> Result<Vec<Vec<(Scheme, std::net::TcpListener)>>, StartError> {
+        let mut of_workers: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
         if self.config.disable_http {
             tracing::info!(target: "router", "tcp-listener-disabled");
-            return Ok(Vec::new());
-        }
-        let listeners = listen(port, workers).map_err(|error| StartError::Listener {
-            listener: "http listener",
-            port,
-            error,
-        })?;
-        let address = listeners
-            .first()
-            .and_then(|listener| listener.local_addr().ok());
-        if let Some(address) = address {
-            self.ports.http = Some(address.port());
-            let shown =
-                serde_json::json!({ "IP": address.ip(), "Port": address.port(), "Zone": "" });
+        } else {
+            let (shown, listeners) = open("http listener", self.config.port, workers)?;
+            self.ports.http = Some(shown.port());
+            let shown = address_json(shown);
             tracing::info!(target: "router", { "address.json" = %Json(&shown) }, "tcp-listener-started");
+            for (of_worker, listener) in of_workers.iter_mut().zip(listeners) {
+                of_worker.push((Scheme::Http, listener));
+            }
         }
-        tracing::info!(target: "router", "tls-listener-not-enabled");
-        Ok(listeners)
+        if !self.config.enable_ssl {
+            tracing::info!(target: "router", "tls-listener-not-enabled");
+        } else {
+            let (shown, listeners) = open("https listener", self.config.ssl_port, workers)?;
+            self.ports.https = Some(shown.port());
+            let shown = address_json(shown);
+            tracing::info!(target: "router", { "address.json" = %Json(&shown) }, "tls-listener-started");
+            for (of_worker, listener) in of_workers.iter_mut().zip(listeners) {
+                of_worker.push((Scheme::Https, listener));
+            }
+        }
+        Ok(of_workers)
     }
 
     /// The open ports.
@@ -339,11 +357,46 @@ impl Router {
     }
 }
 
+/// Listeners on one port, one for each worker, and their address.
+fn open(
+    listener: &'static str,
+    port: u16,
+    workers: usize,
+) -> Result<(SocketAddr, Vec<std::net::TcpListener>), StartError> {
+    let failed = |error| StartError::Listener {
+        listener,
+        port,
+        error,
+    };
+    let listeners = listen(port, workers).map_err(failed)?;
+    let address = match listeners.first() {
+        Some(listener) => listener.local_addr().map_err(failed)?,
+        None => SocketAddr::from(([0, 0, 0, 0], port)),
+    };
+    Ok((address, listeners))
+}
+
+/// An address as the original logs it.
+fn address_json(address: SocketAddr) -> serde_json::Value {
+    serde_json::json!({ "IP": address.ip(), "Port": address.port(), "Zone": "" })
+}
+
 /// The source address of the default route: what the kernel would use, nothing is sent (spec 1.1).
 fn local_ip() -> io::Result<IpAddr> {
     let socket = UdpSocket::bind(("0.0.0.0", 0))?;
     socket.connect(("1.2.3.4", 1))?;
     Ok(socket.local_addr()?.ip())
+}
+
+/// TLS with clients, where they are spoken to so, with backends, and with route services.
+fn secured(
+    config: &Config,
+) -> Result<(Option<FrontEnd>, Connector, Option<Arc<Services>>), StartError> {
+    Ok((
+        FrontEnd::new(config)?,
+        Connector::new(config)?,
+        Services::new(config)?.map(Arc::new),
+    ))
 }
 
 /// The page that the operator wants errors shown in.

@@ -62,6 +62,7 @@ const ROOMS: &[Room] = &[
             "http1::Request",
             "message",
             "observe::record",
+            "route_service::Service",
             "table",
             "worker::Clock",
         ],
@@ -72,6 +73,8 @@ const ROOMS: &[Room] = &[
         knows: &[
             "http1",
             "message",
+            "route_service::Denial",
+            "route_service::Invalid",
             "upstream::Cause",
             "upstream::Failure",
             "upstream::TlsFailure",
@@ -98,6 +101,11 @@ const ROOMS: &[Room] = &[
         why: "what is offered and who is trusted, for whoever shakes hands",
     },
     Room {
+        name: "route_service",
+        knows: &["config", "message", "table"],
+        why: "a judgement on a head, and what is sealed: no sockets, no clock",
+    },
+    Room {
         name: "upstream",
         knows: &[
             "balance",
@@ -106,6 +114,7 @@ const ROOMS: &[Room] = &[
             "http1",
             "message",
             "observe::record",
+            "route_service",
             "table",
             "tls",
             "worker",
@@ -123,6 +132,8 @@ const ROOMS: &[Room] = &[
             "observe::counters::Count",
             "observe::record",
             "respond",
+            "route_service",
+            "table::Pool",
             "upstream",
             "worker",
         ],
@@ -130,7 +141,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "accept",
-        knows: &["serve", "worker"],
+        knows: &["config", "serve", "tls", "worker"],
         why: "sockets in, connections out",
     },
     Room {
@@ -146,6 +157,7 @@ const ROOMS: &[Room] = &[
             "table",
             "upstream::Connector",
             "upstream::Idle",
+            "upstream::Services",
         ],
         why: "the thread's own things, held for those who serve on it",
     },
@@ -175,6 +187,8 @@ const ROOMS: &[Room] = &[
             "table",
             "upstream::Connector",
             "upstream::ConnectorError",
+            "upstream::Services",
+            "upstream::ServicesError",
             "worker",
         ],
         why: "the only file that wires the rest",

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, ProtocolVersion, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, StreamOwned};
 
 use crate::eventually::LIMIT;
 
@@ -62,6 +62,49 @@ impl TlsClient {
         let mut bytes = vec![0; count];
         self.stream.read_exact(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// How many certificates the server sent.
+    pub fn certificates(&self) -> usize {
+        self.stream.conn.peer_certificates().map_or(0, <[_]>::len)
+    }
+
+    /// Whether an earlier session was resumed.
+    pub fn is_resumed(&self) -> bool {
+        self.stream.conn.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
+    /// Sends a request and gives the head of the answer and its body, by Content-Length.
+    ///
+    /// # Errors
+    /// When the connection ends before.
+    pub fn ask(&mut self, request: impl AsRef<[u8]>) -> io::Result<(String, Vec<u8>)> {
+        self.send(request)?;
+        self.answer()
+    }
+
+    /// The next answer: its head, and its body by Content-Length.
+    ///
+    /// # Errors
+    /// When the connection ends before.
+    pub fn answer(&mut self) -> io::Result<(String, Vec<u8>)> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.extend(self.exactly(1)?);
+        }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("content-length")
+                .then(|| value.parse().ok())?
+        });
+        let body = self.exactly(length.unwrap_or(0))?;
+        Ok((head, body))
+    }
+
+    /// Whether the server ends the connection without another byte.
+    pub fn is_ended(&mut self) -> bool {
+        !matches!(self.stream.read(&mut [0]), Ok(1))
     }
 
     /// Asks for `path` over HTTP/1.1 and gives all that comes until the server closes.

@@ -56,6 +56,8 @@ fn through(number: usize, filters: &Filters, bytes: &[u8], head: &mut Head, requ
     let mut context = Context {
         request,
         client_ip: CLIENT,
+        has_certificate: false,
+        client_certificate: "",
         tls: false,
         request_id: &id,
         received_unix_ms: 1_700_000_000_000,

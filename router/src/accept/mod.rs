@@ -2,6 +2,7 @@
 
 mod proxied;
 pub mod proxy_protocol;
+mod tls;
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -11,8 +12,10 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::serve::{Peer, serve, serve_read_ahead};
-use crate::worker::{Accepted, Inbox, Share, Worker};
+use crate::worker::{Accepted, Inbox, Scheme, Share, Worker};
 use proxied::{Arrival, arrive};
+
+pub use tls::{FrontEnd, FrontEndError};
 
 /// Connections that the kernel queues for one listener; it caps the number itself.
 const BACKLOG: i32 = 4096;
@@ -69,20 +72,22 @@ fn bind(port: u16, sharing: Sharing) -> io::Result<Socket> {
 }
 
 /// Accepts until the task is dropped.
-pub async fn accept(listener: tokio::net::TcpListener, worker: Rc<Worker>) {
+pub async fn accept(listener: tokio::net::TcpListener, scheme: Scheme, worker: Rc<Worker>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 // Registered with this runtime already: that is undone only for the few that change hands.
                 match worker.handover.is_over_share() {
-                    None => admit(stream, peer, worker.handover.share(), &worker),
+                    None => admit(stream, peer, scheme, worker.handover.share(), &worker),
                     Some(other) => match stream.into_std() {
                         Ok(stream) => {
-                            if let Some(stream) = worker.handover.pass(other, stream, peer) {
+                            if let Some(stream) = worker.handover.pass(other, stream, peer, scheme)
+                            {
                                 adopt(
                                     Accepted {
                                         stream,
                                         peer,
+                                        scheme,
                                         share: worker.handover.share(),
                                     },
                                     &worker,
@@ -103,7 +108,7 @@ pub async fn accept(listener: tokio::net::TcpListener, worker: Rc<Worker>) {
 
 /// Serves the connections that wait to be accepted now. For a listener that is about to be closed: the kernel would reset
 /// them, and their clients take them for established.
-pub fn accept_waiting(listener: &TcpListener, worker: &Rc<Worker>) {
+pub fn accept_waiting(listener: &TcpListener, scheme: Scheme, worker: &Rc<Worker>) {
     while let Ok((stream, peer)) = listener.accept() {
         if stream.set_nonblocking(true).is_ok() {
             let share = worker.handover.share();
@@ -111,6 +116,7 @@ pub fn accept_waiting(listener: &TcpListener, worker: &Rc<Worker>) {
                 Accepted {
                     stream,
                     peer,
+                    scheme,
                     share,
                 },
                 worker,
@@ -128,14 +134,30 @@ pub async fn receive(mut inbox: Inbox, worker: Rc<Worker>) {
 
 fn adopt(accepted: Accepted, worker: &Rc<Worker>) {
     match tokio::net::TcpStream::from_std(accepted.stream) {
-        Ok(stream) => admit(stream, accepted.peer, accepted.share, worker),
+        Ok(stream) => admit(
+            stream,
+            accepted.peer,
+            accepted.scheme,
+            accepted.share,
+            worker,
+        ),
         Err(error) => tracing::debug!(target: "router", %error, "accept-failed"),
     }
 }
 
-fn admit(stream: tokio::net::TcpStream, peer: SocketAddr, share: Share, worker: &Rc<Worker>) {
+fn admit(
+    stream: tokio::net::TcpStream,
+    peer: SocketAddr,
+    scheme: Scheme,
+    share: Share,
+    worker: &Rc<Worker>,
+) {
     // A client that is gone already shows at the first read.
     drop(stream.set_nodelay(true));
+    if scheme == Scheme::Https {
+        tokio::task::spawn_local(tls::serve_tls(stream, peer, share, Rc::clone(worker)));
+        return;
+    }
     if worker.policy.proxy_protocol.is_some() {
         tokio::task::spawn_local(serve_proxied(stream, peer, share, Rc::clone(worker)));
         return;

@@ -87,7 +87,7 @@ pub async fn arrive<S: AsyncRead + Unpin>(
 }
 
 /// Waits for the first bytes without a buffer; `None` when there will be none.
-async fn first_bytes<S>(stream: &mut S, worker: &Worker, timer: &Timer) -> Option<Buffer>
+pub(super) async fn first_bytes<S>(stream: &mut S, worker: &Worker, timer: &Timer) -> Option<Buffer>
 where
     S: AsyncRead + Unpin,
 {

@@ -43,9 +43,9 @@ section! {
             /// Whether to go without the HTTP listener. Needs `enable_ssl`.
             disable_http: bool => Later,
             /// Whether to open the HTTPS listener.
-            enable_ssl: bool => Later,
+            enable_ssl: bool => Works,
             /// Port of the HTTPS listener, on all addresses.
-            ssl_port: u16 = 443 => Later,
+            ssl_port: u16 = 443 => Works,
             /// Whether HTTP/2 is spoken with clients over TLS and with backends that ask for it.
             enable_http2: bool = true => Works,
             /// Whether an HTTP/1 response may flow while the request body is still being read.
@@ -59,23 +59,23 @@ section! {
         }
         "Front-end TLS" {
             /// Certificates of the HTTPS listener; the first is served to clients without a matching server name.
-            tls_pem: Vec<TlsPem> => Later,
+            tls_pem: Vec<TlsPem> => Works,
             /// Colon-separated cipher suites for TLS 1.2, by OpenSSL or RFC name. Required with `enable_ssl`, not read without.
-            cipher_suites: CipherSuites => Later,
+            cipher_suites: CipherSuites => Works,
             /// Lowest TLS version. Read only with `enable_ssl`.
-            min_tls_version: MinTlsVersion => Later,
+            min_tls_version: MinTlsVersion => Works,
             /// Highest TLS version. Read only with `enable_ssl`.
-            max_tls_version: MaxTlsVersion => Later,
+            max_tls_version: MaxTlsVersion => Works,
             /// Whether clients are asked for a certificate (`request`: verified when given). Required with `enable_ssl`, not read without.
-            client_cert_validation: ClientCertValidation => Later shown "empty",
+            client_cert_validation: ClientCertValidation => Works shown "empty",
             /// Certificates of the authorities that client certificates are verified against, one PEM text.
-            client_ca_certs: String => Later,
+            client_ca_certs: String => Works,
             /// Whether the system's authorities are left out when client certificates are verified.
-            only_trust_client_ca_certs: bool => Later,
+            only_trust_client_ca_certs: bool => Works,
             /// Whether `verify_client_certificate_metadata` is applied.
-            enable_verify_client_certificate_metadata: bool => Later,
+            enable_verify_client_certificate_metadata: bool => Works,
             /// Which subjects a client certificate may have when its chain holds a certain authority.
-            verify_client_certificate_metadata: Vec<MetadataRule> => Later,
+            verify_client_certificate_metadata: Vec<MetadataRule> => Works,
             /// Domains with client authorities of their own.
             domains: Vec<Domain> => Later,
         }
@@ -195,21 +195,21 @@ section! {
         }
         "Sticky sessions" {
             /// Whether the router's session cookie is always `Secure`.
-            secure_cookies: bool => Later,
+            secure_cookies: bool => Works,
             /// Cookies of apps that start a sticky session. A list replaces the default.
-            sticky_session_cookie_names: Vec<String> = vec!["JSESSIONID".to_owned()] => Later,
+            sticky_session_cookie_names: Vec<String> = vec!["JSESSIONID".to_owned()] => Works,
             /// Whether `Authorization: Negotiate` starts one too.
-            sticky_sessions_for_auth_negotiate: bool => Later,
+            sticky_sessions_for_auth_negotiate: bool => Works,
         }
         "Route services" {
             /// Secret that signs requests to route services; without it they are off.
-            route_services_secret: String => Later,
+            route_services_secret: String => Works,
             /// Former secret, accepted still.
-            route_services_secret_decrypt_only: String => Later,
+            route_services_secret_decrypt_only: String => Works,
             /// How long a signature is valid.
-            route_services_timeout: Duration = secs(60) => Later,
+            route_services_timeout: Duration = secs(60) => Works,
             /// Whether the URL given to a route service begins with https.
-            route_services_recommend_https: bool => Later,
+            route_services_recommend_https: bool => Works,
             /// Whether route services that are apps of this router are called without leaving it.
             route_services_hairpinning: bool => Later,
             /// Hosts for which that is done: a name, or `*.` and a name; empty is all.
@@ -217,9 +217,9 @@ section! {
             /// Port for those calls, on 127.0.0.1; 0 is any free one.
             route_services_internal_server_port: u16 = 7070 => Later,
             /// Attempts, signature checks and client identity.
-            route_services: RouteServices => Later,
+            route_services: RouteServices => Works,
             /// Whether certificates of route services go unverified. Backends are always verified.
-            skip_ssl_validation: bool => Later,
+            skip_ssl_validation: bool => Works,
         }
         "Logs and metrics" {
             /// Request headers to add to the access log.

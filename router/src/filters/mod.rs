@@ -9,6 +9,7 @@
 //! the size of what came before anything else is edited. Rewriting comes last of all, on the finished head of a response.
 
 mod app_headers;
+mod client_certificate;
 mod forwarded_for;
 mod forwarded_proto;
 mod health_check;
@@ -17,6 +18,7 @@ mod request_id;
 mod request_start;
 mod rewrite;
 mod size;
+mod sticky;
 mod trace;
 mod tracing;
 mod user_agent;
@@ -34,11 +36,13 @@ use crate::table::Endpoint;
 #[derive(Clone, Debug)]
 pub struct Filters {
     health_check: health_check::HealthCheck,
+    client_certificate: client_certificate::ClientCertificate,
     hop_by_hop: hop_by_hop::HopByHop,
     forwarded_proto: forwarded_proto::ForwardedProto,
     trace: trace::Trace,
     tracing: Option<Box<tracing::Tracing>>,
     size: size::Size,
+    sticky: sticky::Sticky,
     rewrite: Option<Box<rewrite::Rewrite>>,
 }
 
@@ -51,6 +55,10 @@ pub struct Context<'a> {
     pub client_ip: &'a str,
     /// Whether the client came over TLS.
     pub tls: bool,
+    /// Whether it showed a certificate that was verified.
+    pub has_certificate: bool,
+    /// That certificate as one line of base64, where the configuration wants it shown.
+    pub client_certificate: &'a str,
     /// This request's id.
     pub request_id: &'a RequestId,
     /// When the request arrived, in milliseconds of Unix time.
@@ -61,16 +69,33 @@ pub struct Context<'a> {
     pub record: &'a mut Record,
 }
 
+/// What a filter may know besides the head of an answer.
+#[derive(Debug)]
+pub struct Answered<'a> {
+    /// What was found out about the request.
+    pub notes: &'a Notes,
+    /// The request's id.
+    pub request_id: &'a RequestId,
+    /// The endpoint that answers.
+    pub endpoint: Option<&'a Endpoint>,
+    /// The context path of the route, `/` if it has none.
+    pub cookie_path: &'a str,
+    /// Seconds of Unix time.
+    pub now: u64,
+}
+
 impl Filters {
     /// Resolves the settings.
     pub fn new(config: &Config, policy: &Policy) -> Filters {
         Filters {
             health_check: health_check::HealthCheck::new(config),
+            client_certificate: client_certificate::ClientCertificate::new(config),
             hop_by_hop: hop_by_hop::HopByHop::new(config),
             forwarded_proto: forwarded_proto::ForwardedProto::new(config),
             trace: trace::Trace::new(config, policy),
             tracing: tracing::Tracing::new(config, policy),
             size: size::Size::new(config),
+            sticky: sticky::Sticky::new(config),
             rewrite: rewrite::Rewrite::new(config),
         }
     }
@@ -108,27 +133,32 @@ impl Filters {
         self.trace.look(request, cx);
         // First of those that edit: what a client hides in `Connection` must not hide what is set behind it.
         self.hop_by_hop.apply(request, cx);
+        self.client_certificate.apply(request, cx);
         self.forwarded_proto.apply(request, cx);
         forwarded_for::apply(request, cx);
         request_start::apply(request, cx);
         request_id::apply(request, cx);
         app_headers::apply(request);
         user_agent::apply(request);
+        self.sticky.look(request, cx.notes);
+    }
+
+    /// In place of [`Filters::routed`], for a request that a route service is not asked about: what the log shows of it.
+    #[cold]
+    pub fn refused(&self, request: &mut View<'_>, cx: &mut Context<'_>) {
+        self.hop_by_hop.apply(request, cx);
+        self.forwarded_proto.apply(request, cx);
     }
 
     /// On the way back: makes the response head what the client gets.
     #[inline]
-    pub fn answered(
-        &self,
-        reply: &mut View<'_>,
-        notes: &Notes,
-        request_id: &RequestId,
-        endpoint: Option<&Endpoint>,
-    ) {
+    pub fn answered(&self, reply: &mut View<'_>, cx: &Answered<'_>) {
         hop_by_hop::strip_reply(reply);
-        request_id::reply(reply, request_id);
-        self.trace.reply(reply, notes, endpoint);
+        request_id::reply(reply, cx.request_id);
+        self.trace.reply(reply, cx.notes, cx.endpoint);
+        self.sticky.reply(reply, cx);
     }
+
     /// Every finished response head, at the beginning of `out`: the router's own, a backend's, an interim one.
     #[inline]
     pub fn finished(&self, out: &mut Vec<u8>, record: &mut Record) {

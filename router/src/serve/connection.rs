@@ -25,6 +25,10 @@ pub struct Peer {
     pub ip: Box<str>,
     /// Whether it speaks TLS with us.
     pub tls: bool,
+    /// Whether it showed a certificate that was verified.
+    pub has_certificate: bool,
+    /// That certificate as one line of base64, where the configuration wants it shown; else empty.
+    pub certificate: Box<str>,
 }
 
 impl Peer {
@@ -35,6 +39,8 @@ impl Peer {
             address,
             ip: address.ip().to_string().into(),
             tls,
+            has_certificate: false,
+            certificate: Box::default(),
         }
     }
 }

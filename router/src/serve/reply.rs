@@ -7,8 +7,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::client::Client;
 use super::relay::{Broken, Coding, Cut, Relay};
 use super::request::respond;
-use super::{Next, tunnel};
+use super::{Next, service, tunnel};
 use crate::exchange::Exchange;
+use crate::filters::Answered;
 use crate::http1::request::Expect;
 use crate::http1::{Framing, write};
 use crate::message::{Name, Version, View};
@@ -55,7 +56,7 @@ where
     };
     let ends_by_close = recipient.version == Version::Http10
         && matches!(response.framing, Framing::Chunked | Framing::UntilClose);
-    let keep_alive = recipient.keep_alive && !ends_by_close;
+    let keep_alive = recipient.keep_alive && !ends_by_close && !worker.is_draining();
     returning(
         answer.buffer.unread(),
         worker,
@@ -69,7 +70,7 @@ where
     );
     answer.buffer.consume(response.head_length);
     exchange.record.entry.status = exchange.reply.status;
-    worker.counters.response(exchange.reply.status);
+    service::count(worker, exchange, exchange.reply.status);
 
     let uploading = !client.is_uploaded();
     let mut out = std::mem::take(&mut exchange.out);
@@ -162,29 +163,18 @@ where
 {
     let bytes = answer.buffer.unread();
     let protocol = exchange.reply.find(Name::Upgrade).map(|field| field.value);
-    let Exchange {
-        reply,
-        out,
-        notes,
-        endpoint,
-        request_id,
-        ..
-    } = exchange;
-    let mut view = View { head: reply, bytes };
-    worker
-        .filters
-        .answered(&mut view, notes, request_id, endpoint.as_deref());
-    view.head.add("Connection", b"Upgrade");
-    view.head
-        .add("Upgrade", protocol.unwrap_or_default().of(bytes));
+    filter(bytes, worker, exchange);
+    let Exchange { reply, out, .. } = exchange;
+    reply.add("Connection", b"Upgrade");
+    reply.add("Upgrade", protocol.unwrap_or_default().of(bytes));
     out.clear();
     write::status_line(Version::Http11, 101, out);
-    write::fields(bytes, view.head, out);
+    write::fields(bytes, reply, out);
     out.extend_from_slice(b"\r\n");
     worker.filters.finished(out, &mut exchange.record);
     answer.buffer.consume(answer.response.head_length);
     exchange.record.entry.status = 101;
-    worker.counters.response(101);
+    service::count(worker, exchange, 101);
     if client.send(&exchange.out, timer).await.is_ok() {
         // Upgraded connections live as long as both sides like.
         timer.disarm();
@@ -196,6 +186,20 @@ where
     Next::Abort
 }
 
+/// Makes the response head what the client gets.
+fn filter(bytes: &[u8], worker: &Worker, exchange: &mut Exchange) {
+    let pool = exchange.pool.as_ref();
+    let facts = Answered {
+        notes: &exchange.notes,
+        request_id: &exchange.request_id,
+        endpoint: exchange.endpoint.as_deref(),
+        cookie_path: pool.map_or("/", |pool| pool.cookie_path()),
+        now: worker.clock.unix_seconds(),
+    };
+    let head = &mut exchange.reply;
+    worker.filters.answered(&mut View { head, bytes }, &facts);
+}
+
 /// Writes the response head for the client into `exchange.out`.
 fn returning(
     bytes: &[u8],
@@ -205,25 +209,20 @@ fn returning(
     to: &Recipient,
     framing: Framing,
 ) {
+    let status = exchange.reply.status;
+    if let Some(error) = exchange.reply.find(Name::CfRouterError) {
+        // An application's own passes, and the log shows it.
+        exchange
+            .record
+            .set(Text::RouterError, error.value.of(bytes));
+    }
+    filter(bytes, worker, exchange);
     let Exchange {
-        reply,
+        reply: head,
         out,
-        notes,
-        endpoint,
-        request_id,
         record,
         ..
     } = exchange;
-    let status = reply.status;
-    let mut view = View { head: reply, bytes };
-    if let Some(error) = view.value(Name::CfRouterError) {
-        // An application's own passes, and the log shows it.
-        record.set(Text::RouterError, error);
-    }
-    worker
-        .filters
-        .answered(&mut view, notes, request_id, endpoint.as_deref());
-    let head = view.head;
     let chunked = coding == Coding::Wrap || coding == Coding::AsIs && framing == Framing::Chunked;
     let mut lengths = 0;
     for field in &mut head.fields {

@@ -10,6 +10,7 @@ use super::connection::Peer;
 use super::head::{self, Ended};
 use super::instance::Addressed;
 use super::reply::pass_on;
+use super::service;
 use crate::balance::overloaded;
 use crate::exchange::{Exchange, nanoseconds};
 use crate::filters::Context;
@@ -20,7 +21,8 @@ use crate::message::{Name, View};
 use crate::observe::counters::Count;
 use crate::observe::record::Text;
 use crate::respond::{Answer, Recipient};
-use crate::upstream::{self, Outcome, forward, replay};
+use crate::route_service::Leg;
+use crate::upstream::{self, Outcome, forward, forward_to_service, replay};
 use crate::worker::{Timer, Worker};
 
 /// Serves the request whose first bytes are in `client.inbound`.
@@ -120,11 +122,22 @@ where
         None => exchange.pool.take(),
     };
     let Some(pool) = pool else { return Next::Abort };
-    let failure = match forward(worker, exchange, &pool, client, timer, replay).await {
+    let outcome = match (exchange.service.clone(), &worker.services) {
+        (Some(service), Some(services)) => {
+            let asked = forward_to_service(
+                worker, services, exchange, &service, client, timer, replay,
+            );
+            Box::pin(asked).await
+        }
+        _ => forward(worker, exchange, &pool, client, timer, replay).await,
+    };
+    let failure = match outcome {
         Outcome::Answered(answer) => {
             if is_websocket(exchange) {
                 worker.counters.count(Count::WebsocketUpgrades);
             }
+            // The way back depends on the route, too.
+            exchange.pool = Some(pool);
             return pass_on(client, worker, timer, exchange, recipient, answer).await;
         }
         Outcome::Overloaded => {
@@ -150,7 +163,7 @@ where
                 526 => worker.counters.count(Count::BackendInvalidTlsCert),
                 _ => {}
             }
-            worker.counters.response(answer.status);
+            service::count(worker, exchange, answer.status);
             if matches!(failure.cause, upstream::Cause::ClientGone) {
                 // Nobody is there to read it; it is what the log shows.
                 note_answer(exchange, &answer);
@@ -262,6 +275,7 @@ fn prepare(
         note_overload(worker, exchange);
         return Some(Answer::connection_limit(shown));
     }
+    let service_url = endpoints.route_service_url().cloned();
     drop(endpoints);
     if let Some(answer) = worker.filters.found(&view, request) {
         // Nobody is asked; the log names who would have been (spec 4.11).
@@ -269,26 +283,60 @@ fn prepare(
         worker.counters.response(answer.status);
         return Some(answer);
     }
+    let received = exchange.record.entry.received_unix_ns;
+    let mut leg = Ok(Leg::App);
+    if service_url.is_some() || view.head.present.has(Name::CfProxySignature) {
+        let verdict = service::judge(
+            worker,
+            &view,
+            request,
+            &pool,
+            service_url.as_deref(),
+            received,
+        );
+        leg = verdict.leg;
+        exchange.notes.from_service = verdict.from_service;
+    }
     let mut context = Context {
         request,
         client_ip: &peer.ip,
         tls: peer.tls,
+        has_certificate: peer.has_certificate,
+        client_certificate: &peer.certificate,
         request_id: &exchange.request_id,
         received_unix_ms: exchange.record.entry.received_unix_ns / 1_000_000,
         notes: &mut exchange.notes,
         record: &mut exchange.record,
     };
+    let leg = match leg {
+        Ok(leg) => leg,
+        Err(denial) => {
+            worker.filters.refused(&mut view, &mut context);
+            return Some(service::refuse(&exchange.request_id, &denial));
+        }
+    };
     worker.filters.routed(&mut view, &mut context);
+    if leg != Leg::App {
+        match service::set_out(worker, &mut view, request, leg, received) {
+            Ok(service) => exchange.service = service,
+            Err(denial) => return Some(service::refuse(&exchange.request_id, &denial)),
+        }
+    }
     outgoing(bytes, worker, exchange, request);
     exchange.pool = Some(pool);
     exchange.times.proxied = Some(looked_up);
     None
 }
 
-/// Writes the head for the backend into `exchange.out`, all but the lines that name the endpoint.
+/// Writes the head for the backend into `exchange.out`, all but the lines that name the endpoint; for a route service the
+/// whole head.
 fn outgoing(bytes: &[u8], worker: &Worker, exchange: &mut Exchange, request: &Request) {
     let Exchange {
-        head, out, notes, ..
+        head,
+        out,
+        notes,
+        service,
+        ..
     } = exchange;
     let method = head.method.of(bytes);
     let bodiless = matches!(request.framing, Framing::None | Framing::Length(0));
@@ -310,17 +358,30 @@ fn outgoing(bytes: &[u8], worker: &Worker, exchange: &mut Exchange, request: &Re
     }
     let authority_counts =
         request.target.form == Form::Absolute && !request.target.authority.is_empty();
-    if authority_counts {
+    let (target, host) = match service {
+        Some(service) => (
+            service.target().as_bytes(),
+            Some(service.authority().as_bytes()),
+        ),
+        None => (
+            head.target.of(bytes),
+            authority_counts.then(|| request.host.of(bytes)),
+        ),
+    };
+    if host.is_some() {
         head.remove(Name::Host);
     }
     out.clear();
-    write::request_line(method, head.target.of(bytes), out);
-    if authority_counts {
+    write::request_line(method, target, out);
+    if let Some(host) = host {
         out.extend_from_slice(b"Host: ");
-        out.extend_from_slice(request.host.of(bytes));
+        out.extend_from_slice(host);
         out.extend_from_slice(b"\r\n");
     }
     write::fields(bytes, head, out);
+    if service.is_some() {
+        out.extend_from_slice(b"\r\n");
+    }
     exchange.common = exchange.out.len();
 }
 

@@ -1,9 +1,7 @@
 //! A new connection to an endpoint: its name looked up, connected, and secured where it is registered so.
 
-use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::task::Poll;
 use std::time::Instant;
 
 use tokio::net::TcpStream;
@@ -13,6 +11,7 @@ use super::connection::Connection;
 use super::idle::Target;
 use super::tls::TlsFailure;
 use crate::exchange::{Exchange, nanoseconds};
+use crate::route_service::Blocklist;
 use crate::table::Endpoint;
 use crate::worker::{Timer, Worker};
 
@@ -26,7 +25,12 @@ pub(super) async fn dial(
 ) -> Result<Connection, Cause> {
     let attempts = &mut exchange.record.entry.attempts;
     (attempts.dns_ns, attempts.tls_ns) = (Some(0), Some(0));
-    let stream = connect(worker, exchange, endpoint, timer)
+    let to = To {
+        literal: endpoint.socket_addr(),
+        address: endpoint.address(),
+        blocklist: None,
+    };
+    let stream = connect(worker, exchange, &to, timer)
         .await
         .map_err(|error| Cause::Dial {
             address: endpoint.address().to_owned(),
@@ -38,7 +42,7 @@ pub(super) async fn dial(
     timer.arm(worker.policy.tls_handshake_timeout);
     let began = Instant::now();
     let secured = Connection::secure(target, stream, endpoint, &worker.connector);
-    let secured = within(timer, secured).await;
+    let secured = timer.within(secured).await;
     exchange.record.entry.attempts.tls_ns = Some(nanoseconds(began.elapsed()));
     match secured {
         Some(Ok(connection)) => Ok(connection),
@@ -49,20 +53,32 @@ pub(super) async fn dial(
     }
 }
 
-async fn connect(
+/// What to connect to.
+pub(super) struct To<'a> {
+    /// The address, where nothing is to be looked up.
+    pub(super) literal: Option<SocketAddr>,
+    /// `host:port`
+    pub(super) address: &'a str,
+    /// Addresses to keep away from.
+    pub(super) blocklist: Option<&'a Blocklist>,
+}
+
+/// Connects to the first address that can be had.
+pub(super) async fn connect(
     worker: &Worker,
     exchange: &mut Exchange,
-    endpoint: &Endpoint,
+    to: &To<'_>,
     timer: &Timer,
 ) -> Result<TcpStream, DialError> {
     timer.arm(worker.policy.dial_timeout);
     let began = Instant::now();
     let attempts = &mut exchange.record.entry.attempts;
     let mut resolved = 0;
-    let addresses: Vec<SocketAddr> = match endpoint.socket_addr() {
+    let addresses: Vec<SocketAddr> = match to.literal {
         Some(address) => vec![address],
         None => {
-            let found = within(timer, tokio::net::lookup_host(endpoint.address())).await;
+            let found = timer.within(tokio::net::lookup_host(to.address));
+            let found = found.await;
             let found = found
                 .ok_or(DialError::Timeout)?
                 .map_err(DialError::Lookup)?;
@@ -71,28 +87,22 @@ async fn connect(
             found.collect()
         }
     };
-    let mut error = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    let mut error = DialError::Io(io::ErrorKind::AddrNotAvailable.into());
     for address in addresses {
+        // Of the address that is connected to, so that a name cannot mean another one meanwhile.
+        if to.blocklist.is_some_and(|list| list.blocks(address.ip())) {
+            error = DialError::Blocked(address.ip().to_canonical());
+            continue;
+        }
         let dialled = Connection::dial(address, worker.policy.keep_alive_probes);
-        match within(timer, dialled).await {
+        match timer.within(dialled).await {
             Some(Ok(stream)) => {
                 attempts.dial_ns = Some(nanoseconds(began.elapsed()).saturating_sub(resolved));
                 return Ok(stream);
             }
-            Some(Err(refused)) => error = refused,
+            Some(Err(refused)) => error = DialError::Io(refused),
             None => return Err(DialError::Timeout),
         }
     }
-    Err(DialError::Io(error))
-}
-
-/// `None` when the timer's deadline passes first.
-async fn within<T>(timer: &Timer, work: impl Future<Output = T>) -> Option<T> {
-    let mut work = std::pin::pin!(work);
-    poll_fn(|cx| match work.as_mut().poll(cx) {
-        Poll::Ready(result) => Poll::Ready(Some(result)),
-        Poll::Pending if timer.has_expired(cx) => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
-    })
-    .await
+    Err(error)
 }

@@ -48,6 +48,12 @@ impl Clock {
         }
     }
 
+    /// Seconds since 1970.
+    #[inline]
+    pub fn unix_seconds(&self) -> u64 {
+        self.second.get()
+    }
+
     /// Calls `with` with the value of a Date field (RFC 9110 section 6.6.1), 29 bytes.
     #[inline]
     pub fn with_date<T>(&self, with: impl FnOnce(&[u8]) -> T) -> T {

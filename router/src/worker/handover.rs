@@ -20,8 +20,19 @@ pub struct Accepted {
     pub stream: std::net::TcpStream,
     /// The client.
     pub peer: SocketAddr,
+    /// What it speaks.
+    pub scheme: Scheme,
     /// Counts for the worker that it is passed to, from now on.
     pub share: Share,
+}
+
+/// What is spoken on a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// HTTP over TCP.
+    Http,
+    /// HTTP over TLS.
+    Https,
 }
 
 /// Where a worker receives what others pass on.
@@ -102,11 +113,13 @@ impl Handover {
         other: usize,
         stream: std::net::TcpStream,
         peer: SocketAddr,
+        scheme: Scheme,
     ) -> Option<std::net::TcpStream> {
         // Counted here and not when it arrives: the next decision may come before that.
         let accepted = Accepted {
             stream,
             peer,
+            scheme,
             share: self.share_of(other),
         };
         self.all[other]
@@ -197,7 +210,7 @@ mod tests {
         let over = me.share();
         assert_eq!(me.is_over_share(), Some(1));
         let (stream, peer) = accepted();
-        assert!(me.pass(1, stream, peer).is_none());
+        assert!(me.pass(1, stream, peer, Scheme::Http).is_none());
         assert_eq!(
             me.is_over_share(),
             None,
@@ -217,7 +230,7 @@ mod tests {
         drop(workers.pop());
         let (me, _inbox) = workers.pop().unwrap();
         let (stream, peer) = accepted();
-        assert!(me.pass(1, stream, peer).is_some());
+        assert!(me.pass(1, stream, peer, Scheme::Http).is_some());
         assert_eq!(me.open(), 0);
     }
 }

@@ -21,10 +21,11 @@ use tokio::sync::mpsc::UnboundedSender;
 
 pub use buffer::{Buffer, Size};
 pub use clock::Clock;
-pub use handover::{Accepted, Handover, Inbox, Share, handovers};
+pub use handover::{Accepted, Handover, Inbox, Scheme, Share, handovers};
 pub use thread::{Phase, spawn};
 pub use wheel::{TICK, Timer, Wheel};
 
+use crate::accept::FrontEnd;
 use crate::control::Health;
 use crate::exchange::{Exchange, RequestId, TraceIds};
 use crate::filters::Filters;
@@ -32,7 +33,7 @@ use crate::observe::access_log::WorkerLog;
 use crate::observe::counters::WorkerCounters;
 use crate::policy::Policy;
 use crate::table::{Endpoint, Millis, Pool, Table};
-use crate::upstream::{Connector, Idle};
+use crate::upstream::{Connector, Idle, Services};
 
 /// Spare exchanges that a worker keeps.
 const SPARE: usize = 1024;
@@ -55,8 +56,12 @@ pub struct Worker {
     pub wheel: Rc<Wheel>,
     /// Idle backend connections.
     pub idle: RefCell<Idle>,
+    /// How clients are spoken to over TLS, where they are.
+    pub front_end: Option<FrontEnd>,
     /// Makes TLS connections to backends.
     pub connector: Connector,
+    /// Route services, where they are on.
+    pub services: Option<Arc<Services>>,
     /// Access-log records on their way to the log thread.
     pub log: RefCell<WorkerLog>,
     /// Counters, summed with the other workers' at a scrape.
@@ -74,8 +79,12 @@ pub struct Worker {
 
 /// What a worker needs from outside.
 pub struct Parts {
+    /// See [`Worker::front_end`].
+    pub front_end: Option<FrontEnd>,
     /// See [`Worker::connector`].
     pub connector: Connector,
+    /// See [`Worker::services`].
+    pub services: Option<Arc<Services>>,
     /// See [`Worker::table`].
     pub table: Arc<Table>,
     /// See [`Worker::policy`].
@@ -134,7 +143,9 @@ impl Worker {
     pub fn new(parts: Parts) -> Rc<Worker> {
         Rc::new(Worker {
             idle: RefCell::new(Idle::new(parts.policy.idle_per_endpoint)),
+            front_end: parts.front_end,
             connector: parts.connector,
+            services: parts.services,
             table: parts.table,
             policy: parts.policy,
             filters: parts.filters,

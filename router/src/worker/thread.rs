@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
-use super::{Inbox, Parts, Worker};
+use super::{Inbox, Parts, Scheme, Worker};
 use crate::accept::{accept, accept_waiting, receive};
 
 /// What the workers are told to do; each step includes those before it.
@@ -28,7 +28,7 @@ pub enum Phase {
 pub fn spawn(
     number: usize,
     parts: Parts,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<(Scheme, TcpListener)>,
     inbox: Inbox,
     phase: watch::Receiver<Phase>,
 ) -> io::Result<JoinHandle<()>> {
@@ -51,18 +51,18 @@ pub fn spawn(
 
 async fn run(
     parts: Parts,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<(Scheme, TcpListener)>,
     inbox: Inbox,
     mut phase: watch::Receiver<Phase>,
 ) {
     let worker = Worker::new(parts);
     tokio::task::spawn_local(Rc::clone(&worker).tick());
     let mut accepting = Vec::new();
-    for listener in listeners {
+    for (scheme, listener) in listeners {
         let opened = listener.try_clone().and_then(|same| {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            let task = tokio::task::spawn_local(accept(listener, Rc::clone(&worker)));
-            Ok((task, same))
+            let task = tokio::task::spawn_local(accept(listener, scheme, Rc::clone(&worker)));
+            Ok((task, scheme, same))
         });
         match opened {
             Ok(opened) => accepting.push(opened),
@@ -72,9 +72,9 @@ async fn run(
     tokio::task::spawn_local(receive(inbox, Rc::clone(&worker)));
     // An error means that the control plane is gone: nothing is left to wait for.
     if phase.wait_for(|phase| *phase >= Phase::Drain).await.is_ok() {
-        for (task, listener) in accepting.drain(..) {
+        for (task, scheme, listener) in accepting.drain(..) {
             task.abort();
-            accept_waiting(&listener, &worker);
+            accept_waiting(&listener, scheme, &worker);
         }
         worker.drain();
         drop(phase.wait_for(|phase| *phase >= Phase::Stop).await);

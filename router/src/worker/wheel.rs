@@ -5,8 +5,10 @@
 //! connection that is busy all the time is touched once every [`SLOTS`] ticks.
 
 use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use slab::Slab;
@@ -174,6 +176,19 @@ impl Timer {
             waker => *waker = Some(cx.waker().clone()),
         }
         false
+    }
+}
+
+impl Timer {
+    /// Does `work`; `None` when the deadline passes first.
+    pub async fn within<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending if self.has_expired(cx) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
     }
 }
 

@@ -8,7 +8,9 @@ use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
+use x509_parser::x509::X509Name;
 
 /// Why PEM text is not usable. The text itself is never part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -106,14 +108,43 @@ pub fn trust_bundle(pem: &str) -> Result<Vec<CertificateDer<'static>>, PemError>
 /// [`PemError::BadCertificate`] when the certificate cannot be read.
 pub fn subject(certificate: &CertificateDer<'_>) -> Result<Vec<(String, String)>, PemError> {
     let (_, parsed) = parse_x509_certificate(certificate).map_err(|_| PemError::BadCertificate)?;
-    Ok(parsed
-        .subject()
-        .iter_attributes()
-        .filter_map(|attribute| {
-            let text = attribute.as_str().ok()?;
-            Some((attribute.attr_type().to_id_string(), text.to_owned()))
-        })
-        .collect())
+    Ok(attributes(parsed.subject()))
+}
+
+/// The attributes of a certificate's issuer, as [`subject`] gives those of its subject.
+///
+/// # Errors
+/// [`PemError::BadCertificate`] when the certificate cannot be read.
+pub fn issuer(certificate: &CertificateDer<'_>) -> Result<Vec<(String, String)>, PemError> {
+    let (_, parsed) = parse_x509_certificate(certificate).map_err(|_| PemError::BadCertificate)?;
+    Ok(attributes(parsed.issuer()))
+}
+
+/// The host names that a certificate proves, wildcards too: its alternative names, or its common name where it has no
+/// alternative names at all.
+///
+/// # Errors
+/// [`PemError::BadCertificate`] when the certificate cannot be read.
+pub fn dns_names(certificate: &CertificateDer<'_>) -> Result<Vec<String>, PemError> {
+    let (_, parsed) = parse_x509_certificate(certificate).map_err(|_| PemError::BadCertificate)?;
+    let alternative = parsed.subject_alternative_name();
+    let names = match alternative.map_err(|_| PemError::BadCertificate)? {
+        Some(alternative) => alternative
+            .value
+            .general_names
+            .iter()
+            .filter_map(|name| match name {
+                GeneralName::DNSName(name) => Some((*name).to_owned()),
+                _ => None,
+            })
+            .collect(),
+        None => parsed
+            .subject()
+            .iter_common_name()
+            .filter_map(|name| name.as_str().ok().map(str::to_owned))
+            .collect(),
+    };
+    Ok(names)
 }
 
 /// The first and the last second of a certificate's life, in Unix time.
@@ -124,6 +155,15 @@ pub fn validity(certificate: &CertificateDer<'_>) -> Result<RangeInclusive<i64>,
     let (_, parsed) = parse_x509_certificate(certificate).map_err(|_| PemError::BadCertificate)?;
     let validity = parsed.validity();
     Ok(validity.not_before.timestamp()..=validity.not_after.timestamp())
+}
+
+fn attributes(name: &X509Name<'_>) -> Vec<(String, String)> {
+    name.iter_attributes()
+        .filter_map(|attribute| {
+            let text = attribute.as_str().ok()?;
+            Some((attribute.attr_type().to_id_string(), text.to_owned()))
+        })
+        .collect()
 }
 
 fn certificate_chain(pem: &str) -> Result<Vec<CertificateDer<'static>>, PemError> {

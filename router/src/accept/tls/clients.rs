@@ -1,0 +1,153 @@
+//! Who may connect: clients' certificates and the rules about their subjects (spec 6.2, 6.3).
+
+use std::sync::Arc;
+
+use cloverleaf_config::pem::{issuer, trust_bundle};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
+    SignatureScheme,
+};
+
+use crate::config::{CertSubject, ClientCertValidation, Config, MetadataRule};
+
+/// Certificates between a leaf and its authority that are looked at.
+const LONGEST_CHAIN: usize = 16;
+
+/// What judges clients; `None` where they are not asked for a certificate.
+pub(super) fn verifier(
+    config: &Config,
+    provider: Arc<CryptoProvider>,
+) -> Result<Option<Arc<dyn ClientCertVerifier>>, VerifierBuilderError> {
+    let required = match config.client_cert_validation {
+        ClientCertValidation::Unset | ClientCertValidation::None => return Ok(None),
+        ClientCertValidation::Request => false,
+        ClientCertValidation::Require => true,
+    };
+    // The configuration was checked: what is no certificate was refused.
+    let authorities = trust_bundle(&config.client_ca_certs).unwrap_or_default();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(authorities.iter().cloned());
+    if !config.only_trust_client_ca_certs {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let verifier = match required {
+        true => builder.build()?,
+        false => builder.allow_unauthenticated().build()?,
+    };
+    if !config.enable_verify_client_certificate_metadata {
+        return Ok(Some(verifier));
+    }
+    Ok(Some(Arc::new(Ruled {
+        verifier,
+        authorities,
+        rules: config.verify_client_certificate_metadata.clone(),
+    })))
+}
+
+/// A verifier whose clients have to obey rules as well.
+#[derive(Debug)]
+struct Ruled {
+    verifier: Arc<dyn ClientCertVerifier>,
+    /// The configured authorities; rules name some of them.
+    authorities: Vec<CertificateDer<'static>>,
+    rules: Vec<MetadataRule>,
+}
+
+impl Ruled {
+    /// Whether the rules let a verified leaf pass: each rule whose issuer is in the leaf's chain must list its subject.
+    fn allows(&self, leaf: &CertificateDer<'_>, sent: &[CertificateDer<'_>]) -> Option<()> {
+        let subject = CertSubject::of(leaf).ok()?;
+        let chain = self.issuers(leaf, sent)?;
+        let applies = |rule: &&MetadataRule| chain.contains(&rule.issuer_in_chain);
+        let mut rules = self.rules.iter().filter(applies);
+        rules
+            .all(|rule| rule.valid_cert_subjects.contains(&subject))
+            .then_some(())
+    }
+
+    /// The subjects of the authorities above `leaf`, as far as they are known here.
+    fn issuers(
+        &self,
+        leaf: &CertificateDer<'_>,
+        sent: &[CertificateDer<'_>],
+    ) -> Option<Vec<CertSubject>> {
+        let mut chain = Vec::new();
+        let mut next = issuer(leaf).ok()?;
+        for _ in 0..LONGEST_CHAIN {
+            let known = sent.iter().chain(&self.authorities);
+            let parent = known.clone().find(|certificate| {
+                cloverleaf_config::pem::subject(certificate).is_ok_and(|subject| subject == next)
+            });
+            let Some(parent) = parent else { break };
+            let subject = CertSubject::of(parent).ok()?;
+            let above = issuer(parent).ok()?;
+            chain.push(subject);
+            if above == next {
+                // Signed by itself: the root.
+                break;
+            }
+            next = above;
+        }
+        Some(chain)
+    }
+}
+
+impl ClientCertVerifier for Ruled {
+    fn offer_client_auth(&self) -> bool {
+        self.verifier.offer_client_auth()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.verifier.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.verifier.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let verified = self
+            .verifier
+            .verify_client_cert(end_entity, intermediates, now)?;
+        match self.allows(end_entity, intermediates) {
+            Some(()) => Ok(verified),
+            // Told to the client as "bad certificate", as the original does.
+            None => Err(CertificateError::NotValidForName.into()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}

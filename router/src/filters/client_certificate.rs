@@ -1,0 +1,38 @@
+//! `X-Forwarded-Client-Cert`: what the application may believe about the client's certificate (spec 6.4).
+
+use super::Context;
+use crate::config::{Config, ForwardedClientCert};
+use crate::message::{Name, View};
+
+#[derive(Clone, Debug)]
+pub(super) struct ClientCertificate {
+    mode: ForwardedClientCert,
+}
+
+impl ClientCertificate {
+    pub(super) fn new(config: &Config) -> ClientCertificate {
+        ClientCertificate {
+            mode: config.forwarded_client_cert,
+        }
+    }
+
+    /// Behind the hop-by-hop fields: the client's `Connection` cannot take away what is set here.
+    #[inline]
+    pub(super) fn apply(&self, request: &mut View<'_>, cx: &Context<'_>) {
+        match self.mode {
+            ForwardedClientCert::AlwaysForward => {}
+            ForwardedClientCert::Forward => {
+                if !cx.has_certificate {
+                    request.head.remove(Name::ForwardedClientCert);
+                }
+            }
+            ForwardedClientCert::SanitizeSet => {
+                request.head.remove(Name::ForwardedClientCert);
+                if cx.has_certificate {
+                    let value = cx.client_certificate.as_bytes();
+                    request.head.add("X-Forwarded-Client-Cert", value);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Clients over TLS.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloverleaf_tests::{
+    Authority, Backend, Gate, Identity, LIMIT, Port, Registration, Router, Start, TlsClient,
+    eventually, ok,
+};
+use rustix::process::Signal;
+use rustls::ProtocolVersion;
+use serde_json::json;
+
+struct Edge {
+    authority: Authority,
+    port: Port,
+}
+
+impl Edge {
+    fn new() -> Edge {
+        Edge {
+            authority: Authority::new("edge authority"),
+            port: Port::reserve(),
+        }
+    }
+
+    /// A router with one identity, whose chain has the authority's certificate behind the leaf.
+    fn router(&self) -> Start {
+        let identity = self.authority.identity(&["127.0.0.1"]);
+        let chain = format!("{}{}", identity.certificate, self.authority.certificate());
+        Router::builder()
+            .with("enable_ssl", true)
+            .with("ssl_port", self.port.number())
+            .with("client_cert_validation", "none")
+            .with(
+                "cipher_suites",
+                "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256",
+            )
+            .with(
+                "tls_pem",
+                json!([{ "cert_chain": chain, "private_key": identity.key }]),
+            )
+    }
+
+    #[track_caller]
+    fn client(&self) -> TlsClient {
+        let config = self.authority.anonymous_client_config(&[]);
+        TlsClient::connect(self.port.number(), config).expect("a TLS connection")
+    }
+
+    #[track_caller]
+    fn client_with(&self, identity: &Identity) -> TlsClient {
+        let config = self.authority.client_config(identity);
+        TlsClient::connect(self.port.number(), config).expect("a TLS connection")
+    }
+
+    fn plain(&self) -> TcpStream {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port.number()));
+        let stream = stream.expect("a connection");
+        stream.set_read_timeout(Some(LIMIT)).expect("a time-out");
+        stream
+    }
+}
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: app.test\r\n\r\n";
+
+// covers: R-235 R-237 R-136
+#[test]
+fn requests_are_served_over_tls_1_2_with_an_ecdsa_certificate_and_its_whole_chain() {
+    let edge = Edge::new();
+    let backend = Backend::saying("hello");
+    let router = edge.router().start();
+    router.register(&Registration::of("app.test", &backend));
+    let mut client = edge.client();
+    assert_eq!(client.version(), Some(ProtocolVersion::TLSv1_2));
+    assert_eq!(client.certificates(), 2);
+    for _ in 0..3 {
+        let (head, body) = client.ask(GET).expect("an answer");
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        assert_eq!(body, b"hello");
+    }
+    assert_eq!(
+        backend.requests()[0].header("x-forwarded-proto"),
+        Some("https")
+    );
+    assert_eq!(router.get("app.test", "/").body, b"hello", "plain as well");
+}
+
+// covers: R-235
+#[test]
+fn tls_1_3_is_spoken_where_it_is_allowed_and_sessions_are_resumed() {
+    let edge = Edge::new();
+    let _router = edge.router().with("max_tls_version", "TLSv1.3").start();
+    let config = edge.authority.anonymous_client_config(&[]);
+    let connect = || {
+        let client = TlsClient::connect(edge.port.number(), Arc::clone(&config));
+        client.expect("a TLS connection")
+    };
+    let mut first = connect();
+    assert_eq!(first.version(), Some(ProtocolVersion::TLSv1_3));
+    assert!(!first.is_resumed());
+    // The ticket comes before the answer.
+    first.ask(GET).expect("an answer");
+    assert!(connect().is_resumed());
+}
+
+#[test]
+fn large_bodies_pass_whole_in_both_directions() {
+    let edge = Edge::new();
+    let backend = Backend::answering(|request| {
+        let length = request.body.len();
+        let mut answer =
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").into_bytes();
+        answer.extend_from_slice(&request.body);
+        answer
+    });
+    let router = edge.router().start();
+    router.register(&Registration::of("app.test", &backend));
+    let body: Vec<u8> = (0..2_000_000_u32).map(|n| (n % 251) as u8).collect();
+    let mut request = format!(
+        "POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    request.extend_from_slice(&body);
+    let (head, echoed) = edge.client().ask(request).expect("an answer");
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(echoed == body, "what came back is what was sent");
+}
+
+// covers: R-242 R-243
+#[test]
+fn the_application_sees_the_certificate_that_was_presented_whatever_the_client_says() {
+    let edge = Edge::new();
+    let backend = Backend::saying("hello");
+    let router = edge
+        .router()
+        .with("client_cert_validation", "request")
+        .with("client_ca_certs", edge.authority.certificate())
+        .with("forwarded_client_cert", "sanitize_set")
+        .start();
+    router.register(&Registration::of("app.test", &backend));
+    let lies = "GET / HTTP/1.1\r\nHost: app.test\r\nX-Forwarded-Client-Cert: lie\r\n\
+        X_Forwarded_Client_Cert: lie\r\nConnection: X-Forwarded-Client-Cert\r\n\r\n";
+    let identity = edge.authority.identity(&["client.test"]);
+    let (head, _) = edge.client_with(&identity).ask(lies).expect("an answer");
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    let seen = backend.request();
+    let pem: String = identity
+        .certificate
+        .lines()
+        .filter(|line| !line.starts_with("-----"))
+        .collect();
+    assert_eq!(seen.header("x-forwarded-client-cert"), Some(pem.as_str()));
+    assert_eq!(seen.header("x_forwarded_client_cert"), None);
+
+    edge.client().ask(lies).expect("an answer");
+    let seen = &backend.requests()[1];
+    assert_eq!(seen.header("x-forwarded-client-cert"), None);
+    assert_eq!(seen.header("x_forwarded_client_cert"), None);
+}
+
+// covers: R-239 R-240
+#[test]
+fn a_required_certificate_of_another_authority_ends_the_handshake() {
+    let edge = Edge::new();
+    let stranger = Authority::new("stranger");
+    let _router = edge
+        .router()
+        .with("client_cert_validation", "require")
+        .with("client_ca_certs", edge.authority.certificate())
+        .with("only_trust_client_ca_certs", true)
+        .with("ca_certs", json!([stranger.certificate()]))
+        .start();
+    let good = edge.authority.identity(&["client.test"]);
+    assert!(edge.client_with(&good).ask(GET).is_ok());
+    let bad = stranger.identity(&["client.test"]);
+    for config in [
+        edge.authority.client_config(&bad),
+        edge.authority.anonymous_client_config(&[]),
+    ] {
+        let refused =
+            TlsClient::connect(edge.port.number(), config).and_then(|mut client| client.ask(GET));
+        assert!(refused.is_err());
+    }
+}
+
+#[test]
+fn a_handshake_that_does_not_go_on_is_cut() {
+    let edge = Edge::new();
+    let _router = edge.router().with("read_header_timeout", "200ms").start();
+    let mut stream = edge.plain();
+    // The beginning of a record that says that 512 bytes follow.
+    stream.write_all(&[22, 3, 1, 2, 0]).expect("a write");
+    let mut rest = Vec::new();
+    drop(stream.read_to_end(&mut rest));
+    assert!(rest.len() < 16, "no more than an alert: {rest:?}");
+}
+
+#[test]
+fn bytes_that_are_neither_tls_nor_http_end_the_connection_and_hurt_nobody() {
+    let edge = Edge::new();
+    let backend = Backend::saying("hello");
+    let router = edge.router().start();
+    router.register(&Registration::of("app.test", &backend));
+    for bytes in [
+        &b"\0\0\0\0\0\0\0\0"[..],
+        b"\x16\x03\x01\xff\xff\x01",
+        b"\x80\x80\x80",
+        b"\r\n\r\n",
+    ] {
+        let mut stream = edge.plain();
+        stream.write_all(bytes).expect("a write");
+        stream.shutdown(std::net::Shutdown::Write).expect("an end");
+        let mut rest = Vec::new();
+        drop(stream.read_to_end(&mut rest));
+        assert!(!rest.starts_with(b"HTTP"), "{rest:?}");
+    }
+    let (_, body) = edge.client().ask(GET).expect("an answer");
+    assert_eq!(body, b"hello");
+}
+
+// covers: R-277
+#[test]
+fn a_drain_ends_idle_connections_and_finishes_what_is_in_flight_over_tls_too() {
+    let edge = Edge::new();
+    let gate = Arc::new(Gate::default());
+    let held = Arc::clone(&gate);
+    let backend = Backend::answering(move |_| {
+        held.wait();
+        ok("finished")
+    });
+    let mut router = edge.router().with("drain_timeout", "15s").start();
+    router.register(&Registration::of("app.test", &backend));
+    let mut idle = edge.client();
+    let (head, _) = idle
+        .ask("GET / HTTP/1.1\r\nHost: unknown.test\r\n\r\n")
+        .expect("an answer");
+    assert!(head.starts_with("HTTP/1.1 404"), "{head}");
+    let mut busy = edge.client();
+    busy.send(GET).expect("a request");
+    backend.wait_for_requests(1);
+    router.process().signal(Signal::USR1);
+    assert!(idle.is_ended());
+    eventually("a closed port", || {
+        TcpStream::connect_timeout(
+            &(Ipv4Addr::LOCALHOST, edge.port.number()).into(),
+            Duration::from_secs(1),
+        )
+        .is_err()
+        .then_some(())
+    });
+    gate.open();
+    let (head, body) = busy.answer().expect("an answer");
+    assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
+    assert_eq!(body, b"finished");
+    assert_eq!(router.process().wait().code(), Some(0));
+}
