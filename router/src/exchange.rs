@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::http1::Request;
 use crate::message::{Head, Name, Version};
 use crate::observe::record::{Record, Text};
+use crate::route_service::Service;
 use crate::table::{Endpoint, Pool};
 use crate::worker::Clock;
 
@@ -28,6 +29,8 @@ pub struct Exchange {
     pub request_id: RequestId,
     /// The route that answers.
     pub pool: Option<Arc<Pool>>,
+    /// The route service that is asked, in place of an endpoint.
+    pub service: Option<Arc<Service>>,
     /// The endpoint of the latest attempt.
     pub endpoint: Option<Arc<Endpoint>>,
     /// What goes to the access log.
@@ -74,6 +77,21 @@ pub struct Notes {
     pub close_backend: bool,
     /// The exchange leaves no line in the access log.
     pub unlogged: bool,
+    /// A route service sent the request, with a valid signature: what it says of its client counts (spec 8.3).
+    pub from_service: bool,
+    /// The instance that the client has a session with.
+    pub pin: Option<Pin>,
+}
+
+/// What a client's cookies say of its session (spec 5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// Id of the instance, or an endpoint's address; as sent, and never empty.
+    pub instance: Box<[u8]>,
+    /// The attributes of the application's cookie, as the client has brought them back.
+    pub meta: Option<Box<[u8]>>,
+    /// Whether no other instance will do.
+    pub required: bool,
 }
 
 /// The ids under which a request is traced, in hexadecimal digits.
@@ -162,6 +180,7 @@ impl Exchange {
         self.out.clear();
         self.common = 0;
         self.pool = None;
+        self.service = None;
         self.endpoint = None;
         self.record.clear();
         self.times = Times::default();

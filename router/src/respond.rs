@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use crate::http1::{Refusal, status, write};
 use crate::message::Version;
+use crate::route_service::{Denial, Invalid};
 use crate::upstream::{Cause, Failure, TlsFailure};
 
 pub use page::{Page, PageError, Shown};
@@ -163,6 +164,41 @@ impl Answer {
         Answer {
             close: true,
             ..Answer::bare(405)
+        }
+    }
+
+    /// What the client gets when a route service stands between it and the application, and does not let it pass.
+    pub fn route_service(denial: &Denial) -> Answer {
+        let validation =
+            |cause: &Invalid| format!("Failed to validate Route Service Signature: {cause}");
+        let (status, router_error, message) = match denial {
+            Denial::Disabled => (
+                502,
+                "route_service_unsupported",
+                "Support for route services is disabled.".to_owned(),
+            ),
+            Denial::Websocket => (
+                503,
+                "route_service_unsupported",
+                "Websocket requests are not supported for routes bound to Route Services."
+                    .to_owned(),
+            ),
+            Denial::Signature(invalid @ Invalid::Expired) => (504, "", validation(invalid)),
+            Denial::Signature(invalid) => (502, "", validation(invalid)),
+            Denial::Strict(invalid @ Invalid::Expired) => {
+                (504, "expired_route_service_signature", validation(invalid))
+            }
+            Denial::Strict(_) => (
+                400,
+                "invalid_route_service_signature",
+                "invalid route service signature detected".to_owned(),
+            ),
+            Denial::Failed => (500, "", "Route service request failed.".to_owned()),
+        };
+        Answer {
+            router_error: (!router_error.is_empty()).then_some(Cow::Borrowed(router_error)),
+            body: Body::Message(message),
+            ..Answer::bare(status)
         }
     }
 

@@ -21,6 +21,10 @@ impl ForwardedProto {
 
     #[inline]
     pub(super) fn apply(&self, request: &mut View<'_>, cx: &mut Context<'_>) {
+        if cx.notes.from_service {
+            // What the service passes on is what was said here before it was asked.
+            return;
+        }
         if cx.notes.proto_stripped {
             // Spec 4.4: stripped through `Connection` and not protected by configuration, it is not made again.
             return;

@@ -32,6 +32,8 @@ pub enum Name {
     ProxyConnection,
     /// `Referer`
     Referer,
+    /// `Set-Cookie`
+    SetCookie,
     /// `TE`
     Te,
     /// `Trailer`
@@ -42,6 +44,8 @@ pub enum Name {
     Upgrade,
     /// `User-Agent`
     UserAgent,
+    /// `WWW-Authenticate`
+    WwwAuthenticate,
     /// `X-Cf-App-Instance`
     CfAppInstance,
     /// `X-Cf-Process-Instance`
@@ -54,6 +58,10 @@ pub enum Name {
     CfInstanceIndex,
     /// `X-Cf-RouterError`
     CfRouterError,
+    /// `X-CF-Forwarded-Url`
+    CfForwardedUrl,
+    /// `X-CF-Proxy-Metadata`
+    CfProxyMetadata,
     /// `X-CF-Proxy-Signature`
     CfProxySignature,
     /// `X-Forwarded-Client-Cert`
@@ -124,6 +132,7 @@ const BY_LENGTH: [&[(&str, Name)]; 24] = {
         ("connection", Connection),
         ("user-agent", UserAgent),
         ("keep-alive", KeepAlive),
+        ("set-cookie", SetCookie),
     ];
     table[12] = &[("x-vcap-trace", VcapTrace)];
     table[13] = &[("authorization", Authorization)];
@@ -136,6 +145,7 @@ const BY_LENGTH: [&[(&str, Name)]; 24] = {
     ];
     table[16] = &[
         ("proxy-connection", ProxyConnection),
+        ("www-authenticate", WwwAuthenticate),
         ("x-cf-routererror", CfRouterError),
     ];
     table[17] = &[
@@ -149,8 +159,12 @@ const BY_LENGTH: [&[(&str, Name)]; 24] = {
         ("proxy-authenticate", ProxyAuthenticate),
         ("x-cf-applicationid", CfApplicationId),
         ("x-cf-instanceindex", CfInstanceIndex),
+        ("x-cf-forwarded-url", CfForwardedUrl),
     ];
-    table[19] = &[("proxy-authorization", ProxyAuthorization)];
+    table[19] = &[
+        ("proxy-authorization", ProxyAuthorization),
+        ("x-cf-proxy-metadata", CfProxyMetadata),
+    ];
     table[20] = &[("x-cf-proxy-signature", CfProxySignature)];
     table[21] = &[("x-cf-process-instance", CfProcessInstance)];
     table[23] = &[("x-forwarded-client-cert", ForwardedClientCert)];
@@ -186,8 +200,11 @@ impl Name {
         matches!(
             self,
             CfApplicationId
+                | CfForwardedUrl
                 | CfInstanceId
                 | CfInstanceIndex
+                | CfProxyMetadata
+                | CfProxySignature
                 | ForwardedClientCert
                 | ForwardedFor
                 | ForwardedProto

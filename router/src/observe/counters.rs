@@ -71,7 +71,8 @@ impl Count {
 pub(super) const STATUS_GROUPS: [&str; 5] = ["2xx", "3xx", "4xx", "5xx", "xxx"];
 
 const RESPONSES: usize = Count::ALL.len();
-const CELLS: usize = RESPONSES + STATUS_GROUPS.len();
+const OF_ROUTE_SERVICES: usize = RESPONSES + STATUS_GROUPS.len();
+const CELLS: usize = OF_ROUTE_SERVICES + STATUS_GROUPS.len();
 
 /// What is counted, and in which buckets.
 #[derive(Clone, Debug)]
@@ -191,6 +192,13 @@ impl WorkerCounters {
     #[inline]
     pub fn response(&self, status: u16) {
         increase(Line::cell(&self.plain.cells, RESPONSES + group(status)), 1);
+    }
+
+    /// Counts the response of a route service.
+    #[inline]
+    pub fn route_service_response(&self, status: u16) {
+        let cell = OF_ROUTE_SERVICES + group(status);
+        increase(Line::cell(&self.plain.cells, cell), 1);
     }
 
     /// Counts the whole time of a request, in nanoseconds, by its endpoint's tag `component`, and what it was answered.
@@ -398,7 +406,12 @@ impl Totals {
 
     /// By group, in the order of [`STATUS_GROUPS`].
     pub(super) fn responses(&self) -> &[u64] {
-        &self.cells[RESPONSES..]
+        &self.cells[RESPONSES..OF_ROUTE_SERVICES]
+    }
+
+    /// Of route services, by group.
+    pub(super) fn route_service_responses(&self) -> &[u64] {
+        &self.cells[OF_ROUTE_SERVICES..]
     }
 }
 

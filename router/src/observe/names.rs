@@ -43,6 +43,8 @@ metrics! {
     WEBSOCKET_FAILURES = "websocket_failures", "WebSocket requests that failed.";
     /// Counter: status_group.
     RESPONSES = "responses", "Responses to requests that had an endpoint, by the first digit of their status.";
+    /// Counter: status_group.
+    RESPONSES_ROUTE_SERVICES = "responses_route_services", "Responses of route services, by the first digit of their status.";
     /// Gauge or histogram, milliseconds: component.
     LATENCY = "latency", "Time from a request's arrival to the end of its response, in milliseconds, by the endpoint's component tag.";
     /// Gauge or histogram, nanoseconds.
@@ -116,7 +118,7 @@ older than what is known). A metric with a label appears with its first value.
 
     const MISSING: &str = "
 `empty_content_length_header` stays 0: such a request is refused with 400 before it is counted, as with GoRouter's newer
-releases. `responses_route_services` (route services) and `endpoints_per_pool` (hash-based routing) do not exist yet.
+releases. `endpoints_per_pool` (hash-based routing) does not exist yet.
 
 Only here, not in GoRouter: `uptime`, and the three `access_log_...` counters.
 ";

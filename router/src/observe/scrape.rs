@@ -39,9 +39,17 @@ fn data_path(metrics: &Metrics, families: &mut Vec<MetricFamily>) {
     let totals = metrics.data_path.totals();
     let scope = metrics.data_path.scope();
     families.extend(Count::ALL.map(|(count, metric)| counter(metric, totals.count(count))));
-    let responses = STATUS_GROUPS.iter().zip(totals.responses());
-    let responses = responses.map(|(group, &value)| (vec![label("status_group", group)], value));
-    families.push(counters(names::RESPONSES, responses));
+    for (metric, responses) in [
+        (names::RESPONSES, totals.responses()),
+        (
+            names::RESPONSES_ROUTE_SERVICES,
+            totals.route_service_responses(),
+        ),
+    ] {
+        let by_group = STATUS_GROUPS.iter().zip(responses);
+        let by_group = by_group.map(|(group, &value)| (vec![label("status_group", group)], value));
+        families.push(counters(metric, by_group));
+    }
     let requests = totals
         .components
         .iter()

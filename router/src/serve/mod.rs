@@ -11,6 +11,7 @@
 //! - [`head`]: the head of a request, read or refused
 //! - [`instance`]: requests for one instance of an application
 //! - [`client`]: the client's side as `upstream` sees it: body in, interim answers out
+//! - [`service`]: requests that a route service has a part in
 //! - [`reply`]: a backend's answer: its head rewritten, its body relayed
 //! - [`relay`]: the response body on its way back
 //! - [`tunnel`]: bytes both ways behind a 101
@@ -22,6 +23,7 @@ mod instance;
 mod relay;
 mod reply;
 mod request;
+mod service;
 mod tunnel;
 
 pub use connection::{Peer, serve, serve_read_ahead};

@@ -43,12 +43,23 @@ pub async fn attempt<D: Downstream>(
     source: Source,
 ) -> Result<Answer, Failure> {
     let target = Target::of(endpoint);
-    let mut connection = match idle(worker, target, source).await {
+    let connection = match idle(worker, target, source).await {
         Some(connection) => connection,
         None => Box::pin(dial(worker, exchange, endpoint, target, timer))
             .await
             .map_err(Failure::unsent)?,
     };
+    converse(worker, exchange, connection, down, timer).await
+}
+
+/// Sends the request over `connection` and waits for the final response head.
+pub(super) async fn converse<D: Downstream>(
+    worker: &Worker,
+    exchange: &mut Exchange,
+    mut connection: Connection,
+    down: &mut D,
+    timer: &Timer,
+) -> Result<Answer, Failure> {
     timer.arm(match waits_for_continue(worker, exchange) {
         true => CONTINUE_WAIT,
         false => worker.policy.endpoint_timeout,

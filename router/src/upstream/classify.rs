@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::tls::TlsFailure;
 use crate::http1::chunked::Malformed;
@@ -45,6 +45,8 @@ pub enum DialError {
     Timeout,
     /// The name has no address.
     Lookup(io::Error),
+    /// A route service is at an address where none may be (spec 14.5).
+    Blocked(IpAddr),
 }
 
 /// A failed attempt.
@@ -167,6 +169,10 @@ impl fmt::Display for Cause {
                     .map_or(address.as_str(), |(host, _)| host);
                 write!(out, "dial tcp: lookup {host}: no such host")
             }
+            Cause::Dial {
+                address,
+                error: DialError::Blocked(ip),
+            } => write!(out, "dial tcp {address}: connection to {ip} not allowed"),
             Cause::Dial {
                 address,
                 error: DialError::Io(error),

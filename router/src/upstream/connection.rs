@@ -64,11 +64,16 @@ impl Connection {
         connector: &Connector,
     ) -> io::Result<Connection> {
         let stream = connector.handshake(endpoint, stream).await?;
-        Ok(Connection {
+        Ok(Connection::over_tls(target, stream))
+    }
+
+    /// A connection over TLS, behind its handshake.
+    pub fn over_tls(target: Target, stream: TlsStream<TcpStream>) -> Connection {
+        Connection {
             stream: Stream::Tls(Box::new(stream)),
             target,
             reused: false,
-        })
+        }
     }
 
     /// Our own address on this connection.

@@ -31,6 +31,8 @@ pub enum Target {
     Plain(SocketAddr),
     /// An endpoint's [`Endpoint::connection_id`].
     Endpoint(u64),
+    /// One request to a route service.
+    Service,
 }
 
 impl Target {

@@ -13,6 +13,7 @@ mod dial;
 mod forward;
 mod idle;
 mod retry;
+mod service;
 mod tls;
 
 use std::future::Future;
@@ -24,6 +25,7 @@ pub use connection::Connection;
 pub use forward::{Outcome, forward, likely};
 pub use idle::Idle;
 pub use retry::{Replay, replay};
+pub use service::{Services, ServicesError, forward_to_service};
 pub use tls::{Connector, ConnectorError, TlsFailure};
 
 use crate::http1::chunked::Malformed;
