@@ -28,6 +28,7 @@ mod router;
 pub mod soak;
 mod start;
 mod tls_client;
+mod tls_front;
 mod wire;
 
 pub use access_log::{AccessLog, Line};
@@ -49,4 +50,5 @@ pub use registration::Registration;
 pub use router::Router;
 pub use start::{Finished, Start};
 pub use tls_client::TlsClient;
+pub use tls_front::TlsFront;
 pub use wire::{End, Wire};

@@ -23,6 +23,7 @@ mod proxy_protocol;
 mod registration;
 mod request_size;
 mod retries;
+mod route_services;
 mod rewriting;
 mod signals;
 mod soak;
