@@ -226,7 +226,7 @@ const RESERVED: &[Reserved] = &[
     },
     Reserved {
         path: "crate::accept",
-        to: &["app", "worker/thread.rs"],
+        to: &["accept", "app", "worker/thread.rs"],
         why: "the thread is what runs listeners",
     },
     Reserved {

@@ -8,7 +8,10 @@ use crate::table::{Algorithm, Endpoint, Endpoints, InFlight, Millis, Pool};
 
 mod least_connection;
 mod round_robin;
+mod sticky;
 mod zone;
+
+pub use sticky::{Bond, Session};
 
 /// What the configuration says about choosing.
 #[derive(Debug, Clone)]
@@ -57,6 +60,8 @@ pub enum NoEndpoint {
     Empty,
     /// All endpoints are at `max_conns`.
     Overloaded,
+    /// The session's endpoint is gone or at `max_conns`, and no other will do.
+    Unbound,
     /// The choice fell on an endpoint that was tried before, after as many attempts as the pool
     /// has endpoints (spec 4.12).
     AllTried,
@@ -69,11 +74,12 @@ impl Selection {
     }
 
     /// Chooses an endpoint for the next attempt and counts the attempt there. `random` is called
-    /// at most once.
+    /// at most once. A session that only prefers its instance does so for the first attempt.
     pub fn next(
         &mut self,
         pool: &Pool,
         rules: &Rules,
+        session: Option<Session<'_>>,
         now: Millis,
         random: impl FnOnce() -> u64,
     ) -> Result<Picked, NoEndpoint> {
@@ -82,12 +88,28 @@ impl Selection {
             return Err(NoEndpoint::Empty);
         }
         let zone = zone::preferred(rules, self.attempts);
+        let first = self.attempts == 0;
         self.attempts += 1;
-        let picked = match endpoints.algorithm() {
-            Algorithm::RoundRobin => self.round_robin(pool, &endpoints, rules, zone, now),
-            Algorithm::LeastConnection => self.least_connection(&endpoints, rules, zone, random),
+        let pinned = session
+            .filter(|session| first || session.bond == Bond::Required)
+            .and_then(|session| self.pinned(&endpoints, rules, session));
+        let picked = match (pinned, session) {
+            (Some(picked), _) => picked,
+            (
+                None,
+                Some(Session {
+                    bond: Bond::Required,
+                    ..
+                }),
+            ) => return Err(NoEndpoint::Unbound),
+            (None, _) => match endpoints.algorithm() {
+                Algorithm::RoundRobin => self.round_robin(pool, &endpoints, rules, zone, now),
+                Algorithm::LeastConnection => {
+                    self.least_connection(&endpoints, rules, zone, random)
+                }
+            }
+            .ok_or(NoEndpoint::Overloaded)?,
         };
-        let picked = picked.ok_or(NoEndpoint::Overloaded)?;
         let id = picked.endpoint.connection_id();
         if self.attempts > endpoints.len() && self.tried.contains(id) {
             return Err(NoEndpoint::AllTried);

@@ -3,11 +3,12 @@
 mod least_connection;
 mod properties;
 mod round_robin;
+mod sessions;
 mod zones;
 
 use std::sync::Arc;
 
-use super::{NoEndpoint, Picked, Rules, Selection, ZonePreference, overloaded};
+use super::{NoEndpoint, Picked, Rules, Selection, Session, ZonePreference, overloaded};
 use crate::table::tests::world::{World, plain};
 use crate::table::{Algorithm, Endpoint, Pool, Registration};
 
@@ -28,7 +29,9 @@ impl Balanced {
     fn in_zones(algorithm: Algorithm, zones: &[&str]) -> Self {
         let mut world = World::new();
         for (port, zone) in (0..).zip(zones) {
+            let instance = format!("instance-{port}");
             let registration = Registration {
+                instance_id: &instance,
                 availability_zone: zone,
                 algorithm: Some(algorithm),
                 ..plain(port)
@@ -54,7 +57,18 @@ impl Balanced {
     fn next(&mut self, selection: &mut Selection) -> Result<Picked, NoEndpoint> {
         self.random += 1;
         let random = self.random;
-        selection.next(&self.pool, &self.rules, self.now, || random)
+        selection.next(&self.pool, &self.rules, None, self.now, || random)
+    }
+
+    /// As [`Balanced::next`], for a request that belongs to a session.
+    fn next_in(
+        &mut self,
+        selection: &mut Selection,
+        session: Session<'_>,
+    ) -> Result<Picked, NoEndpoint> {
+        self.random += 1;
+        let random = self.random;
+        selection.next(&self.pool, &self.rules, Some(session), self.now, || random)
     }
 
     /// The port that a new request is sent to; the attempt ends at once.
@@ -158,7 +172,7 @@ fn the_limit_holds_when_threads_compete() {
                     let mut held = Vec::new();
                     for round in 0..2_000 {
                         let random = || thread * 10_000 + round;
-                        held.extend(Selection::new().next(pool, rules, 0, random));
+                        held.extend(Selection::new().next(pool, rules, None, 0, random));
                         let endpoints = pool.endpoints();
                         let counts = endpoints.iter().map(|slot| slot.endpoint().in_flight());
                         assert!(counts.max() <= Some(3));

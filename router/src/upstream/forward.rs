@@ -7,8 +7,8 @@ use super::attempt::{Source, attempt};
 use super::classify::{Cause, Failure, Fault};
 use super::retry::{Next, Replay, decide};
 use super::{Answer, Downstream};
-use crate::balance::{NoEndpoint, Selection};
-use crate::exchange::{Exchange, nanoseconds};
+use crate::balance::{Bond, NoEndpoint, Selection, Session};
+use crate::exchange::{Exchange, Pin, nanoseconds};
 use crate::observe::record::Text;
 use crate::table::{Endpoint, Pool};
 use crate::worker::{FailedEndpoint, Timer, Worker};
@@ -41,21 +41,22 @@ pub async fn forward<D: Downstream>(
     // The clock was read when the route had been found.
     let mut began = exchange.times.proxied.unwrap_or_else(Instant::now);
     loop {
-        let picked =
-            match selection.next(pool, &policy.rules, worker.clock.now(), || worker.random()) {
-                Ok(picked) => picked,
-                Err(none) => {
-                    return match (last, none) {
-                        // What went wrong before says more than that nothing is left.
-                        (Some(failure), _) => Outcome::Failed(failure),
-                        (None, NoEndpoint::Overloaded) => Outcome::Overloaded,
-                        (None, NoEndpoint::Empty) => Outcome::Empty,
-                        (None, NoEndpoint::AllTried) => {
-                            Outcome::Failed(Failure::unsent(Cause::NoEndpoint))
-                        }
-                    };
-                }
-            };
+        let session = exchange.notes.pin.as_ref().map(session);
+        let (rules, now) = (&policy.rules, worker.clock.now());
+        let picked = match selection.next(pool, rules, session, now, || worker.random()) {
+            Ok(picked) => picked,
+            Err(none) => {
+                return match (last, none) {
+                    // What went wrong before says more than that nothing is left.
+                    (Some(failure), _) => Outcome::Failed(failure),
+                    (None, NoEndpoint::Overloaded) => Outcome::Overloaded,
+                    (None, NoEndpoint::Empty) => Outcome::Empty,
+                    (None, NoEndpoint::Unbound | NoEndpoint::AllTried) => {
+                        Outcome::Failed(Failure::unsent(Cause::NoEndpoint))
+                    }
+                };
+            }
+        };
         let endpoint = picked.endpoint;
         // Counted until the head of the answer is there (spec 3.4).
         let in_flight = picked.in_flight;
@@ -97,6 +98,17 @@ pub async fn forward<D: Downstream>(
     }
 }
 
+/// The session that a client's cookies tell of.
+fn session(pin: &Pin) -> Session<'_> {
+    Session {
+        instance: &pin.instance,
+        bond: match pin.required {
+            true => Bond::Required,
+            false => Bond::Preferred,
+        },
+    }
+}
+
 /// Notes what the log shows of the attempt that succeeded.
 #[cold]
 fn succeeded(worker: &Worker, exchange: &mut Exchange, answer: &Answer, began: Instant) {
@@ -121,7 +133,7 @@ fn succeeded(worker: &Worker, exchange: &mut Exchange, answer: &Answer, began: I
 /// The endpoint that a request would have been sent to, for the log of one that is not sent.
 pub fn likely(worker: &Worker, pool: &Pool) -> Option<Arc<Endpoint>> {
     let rules = &worker.policy.rules;
-    let picked = Selection::new().next(pool, rules, worker.clock.now(), || worker.random());
+    let picked = Selection::new().next(pool, rules, None, worker.clock.now(), || worker.random());
     picked.ok().map(|picked| picked.endpoint)
 }
 
