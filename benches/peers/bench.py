@@ -75,11 +75,12 @@ class Bench:
                     sample = None
                 samples[name].append(sample)
 
-    def cpu_sample(self, peer, warm, hosts=None):
+    def cpu_sample(self, peer, warm, hosts=None, close=False):
         """CPU per request in a closed loop: microseconds in all and in user space, requests a second, busy shares."""
-        closed_loop(self, peer.port, warm, hosts)
+        port, scheme = (peer.tls_port, "https") if peer.certificate else (peer.port, "http")
+        closed_loop(self, port, warm, hosts, scheme, close)
         before, core, wall = self._cpu(peer), busy_seconds(self.cores.proxy), time.monotonic()
-        load = closed_loop(self, peer.port, self.settings.seconds, hosts)
+        load = closed_loop(self, port, self.settings.seconds, hosts, scheme, close)
         after, core, wall = self._cpu(peer), busy_seconds(self.cores.proxy) - core, time.monotonic() - wall
         peer.rest()
         requests = self.answered(load, peer)

@@ -19,6 +19,7 @@ scenarios:
   lat     p50/p99/p99.9 in an open loop at up to half of HAProxy's peak rate (needs oha)
   idle    memory of 5,000 idle client connections, each of which made one request
   routes  memory of 100,000 routes, time to register them, repeated registrations a second, a start with 10,000
+  tls     CPU per request over TLS 1.3 with keep-alive, and per connection with one request (a full handshake)
 """
 _MORE = """\
 Peers are looked for on PATH and in /usr/sbin; CLOVERLEAF_BIN, HAPROXY_BIN, NGINX_BIN, ENVOY_BIN and GOROUTER_BIN name

@@ -40,17 +40,19 @@ def _children_cpu():
     return used.ru_utime + used.ru_stime
 
 
-def closed_loop(bench, port, seconds, hosts=None):
+def closed_loop(bench, port, seconds, hosts=None, scheme="http", close=False):
     """wrk for `seconds`: {"requests", "failed", "seconds"}; failed counts answers other than 2xx and 3xx, and errors.
 
-    `hosts` = (how many, of how many routes) sends each request to one of so many hosts at random.
+    `hosts` = (how many, of how many routes) sends each request to one of so many hosts at random. With `close` each
+    request has a connection of its own.
     """
     wrk = find("wrk")
     if not wrk:
         raise Trouble("wrk is not installed")
     argv = [wrk, "-t1", f"-c{bench.settings.connections}", f"-d{max(1, round(seconds))}s", "--timeout", "10s",
             "-s", os.path.join(_HERE, "hosts.lua" if hosts else "report.lua"),
-            "-H", f"Host: {bench.host}", f"http://127.0.0.1:{port}/"]
+            "-H", f"Host: {bench.host}", *(["-H", "Connection: close"] if close else []),
+            f"{scheme}://127.0.0.1:{port}/"]
     if hosts:
         argv += ["--", *map(str, hosts)]
     out = _run(argv, bench.cores.load, seconds)

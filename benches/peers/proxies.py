@@ -22,6 +22,8 @@ class Peer:
 
     def __init__(self, bench, suffix=""):
         self.bench, self.port, self.process = bench, free_port(), None
+        # With a certificate it also listens on `tls_port`, for TLS 1.3.
+        self.certificate, self.tls_port = None, None
         self.folder = os.path.join(bench.folder, f"{self.key}{suffix}-{self.port}")
 
     @classmethod
@@ -41,6 +43,11 @@ class Peer:
     @classmethod
     def version(cls, binary):
         return binary
+
+    def secured(self, certificate):
+        """The same, to be started with a TLS listener."""
+        self.certificate, self.tls_port = certificate, free_port()
+        return self
 
     def start(self):
         os.makedirs(self.folder)
@@ -122,6 +129,7 @@ defaults
 {options}
 frontend front
     bind 127.0.0.1:{port} backlog 8192
+{tls}
 {rules}
     default_backend app
 backend app
@@ -152,6 +160,8 @@ backend app
             rules += f"    use_backend %[req.hdr(host),lower,map_str({known})]\n"
         path = self.write("haproxy.cfg", self._config.format(
             port=self.port, backend=self.bench.backend.port, mode=self.mode, rules=rules,
+            tls=(f"    bind 127.0.0.1:{self.tls_port} backlog 8192 ssl crt {self.certificate.both} ssl-min-ver TLSv1.3"
+                 if self.certificate else ""),
             maxconn=self.bench.settings.idle + 2000,
             log_target="    log stdout format raw local0 info" if logs else "",
             options="    log global\n" + f"    option {self.mode}log\n" if logs else "",
@@ -187,6 +197,7 @@ http {{
     {hosts}
     server {{
         listen 127.0.0.1:{port} backlog=8192;
+        {tls}
         location / {{
             proxy_pass http://{target};
             proxy_http_version 1.1;
@@ -231,5 +242,8 @@ http {{
         path = self.write("nginx.conf", self._config.format(
             user=self.user_line(), folder=self.folder, temporary=self.temporary_lines(self.folder), log=log,
             port=self.port, backend=self.bench.backend.port, connections=2 * self.bench.settings.idle + 2000,
+            tls=(f"listen 127.0.0.1:{self.tls_port} ssl backlog=8192; ssl_certificate {self.certificate.certificate}; "
+                 f"ssl_certificate_key {self.certificate.key}; ssl_protocols TLSv1.3; "
+                 "ssl_session_cache shared:bench:8m;" if self.certificate else ""),
             hosts=known, target="$named" if self.hosts else "app"))
         self.run("-p", self.folder, "-c", path)

@@ -1,5 +1,6 @@
 """The product and the original: routers with the same flag, the same configuration and the same messages."""
 import base64
+import json
 import os
 import subprocess
 import time
@@ -44,7 +45,7 @@ endpoint_timeout: 60s
 disable_keep_alives: false
 max_idle_conns: 100
 max_idle_conns_per_host: 100
-enable_ssl: false
+{tls}
 route_services_internal_server_port: {internal}
 load_balancer_healthy_threshold: 0s
 """
@@ -80,8 +81,18 @@ class Router(Peer):
     def launch(self):
         path = self.write("gorouter.yml", _CONFIG.format(
             port=self.port, status=self.status, routes=self.routes_port, nats=self.nats.port, folder=self.folder,
-            metrics=self.metrics, internal=self.internal, delay=START_DELAY))
+            metrics=self.metrics, internal=self.internal, delay=START_DELAY, tls=self._tls()))
         self.run("-c", path)
+
+    def _tls(self):
+        if not self.certificate:
+            return "enable_ssl: false"
+        # JSON is YAML, whatever is in the texts.
+        pair = {"cert_chain": self.certificate.text(self.certificate.certificate),
+                "private_key": self.certificate.text(self.certificate.key)}
+        return (f"enable_ssl: true\nssl_port: {self.tls_port}\ntls_pem: {json.dumps([pair])}\n"
+                "client_cert_validation: none\nmin_tls_version: TLSv1.3\nmax_tls_version: TLSv1.3\n"
+                "cipher_suites: ECDHE-ECDSA-AES128-GCM-SHA256\nenable_http2: false")
 
     def listening(self):
         """Wait for the listener, which opens once the router has subscribed and waited its start delay."""

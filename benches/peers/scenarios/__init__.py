@@ -1,5 +1,5 @@
 """The scenarios. Each has `run(bench, samples)`, which fills `samples` as it goes, and `report(bench, samples)`,
 which turns whatever is there into lines to print and a summary to keep."""
-from . import h1, hosts, idle, lat, routes
+from . import h1, hosts, idle, lat, routes, tls
 
-ALL = {"h1": h1, "hosts": hosts, "lat": lat, "idle": idle, "routes": routes}
+ALL = {"h1": h1, "hosts": hosts, "lat": lat, "idle": idle, "routes": routes, "tls": tls}
