@@ -208,6 +208,7 @@ impl Router {
 
         let policy = Arc::new(Policy {
             error_page,
+            max_clients: max_clients(),
             ..Policy::new(&config, local_ip, log_settings.extra_headers)
         });
         let filters = Filters::new(&config, &policy);
@@ -397,6 +398,20 @@ fn secured(
         Connector::new(config)?,
         Services::new(config)?.map(Arc::new),
     ))
+}
+
+/// How many clients there may be, so that file descriptors are left for connections to backends, for files and for
+/// operators: seven of eight, but for those that the process has anyway.
+fn max_clients() -> usize {
+    const OWN: u64 = 32;
+    const RESERVE: std::ops::RangeInclusive<u64> = 16..=1024;
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let Some(limit) = limit else {
+        return usize::MAX;
+    };
+    let reserve = (limit / 8).clamp(*RESERVE.start(), *RESERVE.end());
+    let clients = limit.saturating_sub(reserve + OWN).max(1);
+    usize::try_from(clients).unwrap_or(usize::MAX)
 }
 
 /// The page that the operator wants errors shown in.

@@ -73,12 +73,16 @@ pub struct Notes {
     pub expects_continue: bool,
     /// The router has sent that 100 itself.
     pub continued: bool,
+    /// The request carries a login that belongs to the connection it is sent on.
+    pub login: bool,
     /// The backend is told to close the connection behind this request.
     pub close_backend: bool,
     /// The exchange leaves no line in the access log.
     pub unlogged: bool,
     /// A route service sent the request, with a valid signature: what it says of its client counts (spec 8.3).
     pub from_service: bool,
+    /// It did so on a route that has a service: the request has come back.
+    pub returned: bool,
     /// The instance that the client has a session with.
     pub pin: Option<Pin>,
 }

@@ -25,6 +25,8 @@ pub struct Policy {
     pub keep_alive_probes: Duration,
     /// Whose PROXY protocol headers count; `None` when there are none.
     pub proxy_protocol: Option<ProxyProtocol>,
+    /// Client connections at a time; more wait to be accepted.
+    pub max_clients: usize,
     /// How long a client connection may be idle.
     pub frontend_idle_timeout: Duration,
     /// Time for a request head.
@@ -101,6 +103,7 @@ impl Policy {
             tls_handshake_timeout: config.tls_handshake_timeout,
             keep_alive_probes: config.endpoint_keep_alive_probe_interval,
             proxy_protocol: config.enable_proxy.then(|| ProxyProtocol::new(config)),
+            max_clients: usize::MAX,
             frontend_idle_timeout: config.frontend_idle_timeout,
             read_header_timeout: config.read_header_timeout,
             close_backends: config.disable_keep_alives,

@@ -47,7 +47,6 @@ fn without_a_file_descriptor_left_who_is_there_is_served_and_others_wait() {
 }
 
 #[test]
-#[ignore = "known defect: clients are accepted until no descriptor is left for backend connections, and backends are blamed"]
 fn a_crowd_leaves_descriptors_for_the_backend_connections_of_those_who_are_there() {
     let proof = Descriptors {
         limit: 200,

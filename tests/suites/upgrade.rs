@@ -170,7 +170,6 @@ fn late() -> Backend {
 }
 
 #[test]
-#[ignore = "known defect: an upgraded connection ends as soon as one side has ended its own direction"]
 fn a_client_that_has_said_all_still_hears_the_end() {
     let (router, backend) = (Router::start(), late());
     router.register(&Registration::of("app.test", &backend));

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::DuplexStream;
 
 use crate::serve::{Peer, serve, serve_read_ahead};
 use crate::worker::{Accepted, Inbox, Scheme, Share, Worker};
@@ -74,6 +75,11 @@ fn bind(port: u16, sharing: Sharing) -> io::Result<Socket> {
 /// Accepts until the task is dropped.
 pub async fn accept(listener: tokio::net::TcpListener, scheme: Scheme, worker: Rc<Worker>) {
     loop {
+        if worker.handover.open() >= worker.policy.max_clients {
+            // They wait in the kernel's queue, and those who are here are served.
+            tokio::time::sleep(BREATHE).await;
+            continue;
+        }
         match listener.accept().await {
             Ok((stream, peer)) => {
                 // Registered with this runtime already: that is undone only for the few that change hands.
@@ -168,6 +174,13 @@ fn admit(
         share,
         Rc::clone(worker),
     ));
+}
+
+/// Serves what the router asks of itself (spec 8.6). As if it came over TLS from this machine, and without a port.
+pub fn admit_inside(stream: DuplexStream, worker: &Rc<Worker>) {
+    let peer = Peer::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), true);
+    let share = worker.handover.share();
+    tokio::task::spawn_local(serve(stream, peer, share, Rc::clone(worker)));
 }
 
 /// Serves a connection whose client a load balancer may name.

@@ -7,7 +7,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::client::Client;
 use super::relay::{Broken, Coding, Cut, Relay};
 use super::request::respond;
-use super::{Next, service, tunnel};
+use super::tunnel::Tunnel;
+use super::{Next, service};
 use crate::exchange::Exchange;
 use crate::filters::Answered;
 use crate::http1::request::Expect;
@@ -54,6 +55,13 @@ where
         (Version::Http11, Framing::UntilClose) => Coding::Wrap,
         _ => Coding::AsIs,
     };
+    let bound_to_login = exchange.notes.login
+        || View {
+            head: &mut exchange.reply,
+            bytes: answer.buffer.unread(),
+        }
+        .values(Name::WwwAuthenticate)
+        .any(binds_connection);
     let ends_by_close = recipient.version == Version::Http10
         && matches!(response.framing, Framing::Chunked | Framing::UntilClose);
     let keep_alive = recipient.keep_alive && !ends_by_close && !worker.is_draining();
@@ -87,6 +95,7 @@ where
                 && relayed.in_step
                 && response.keep_alive
                 && !exchange.notes.close_backend
+                && !bound_to_login
             {
                 worker
                     .idle
@@ -138,6 +147,13 @@ fn client_left(exchange: &mut Exchange, length: Option<u64>) {
     );
 }
 
+/// Whether these credentials, or this challenge, are about a connection rather than a request: such a backend connection
+/// must not be lent to another client.
+pub(super) fn binds_connection(value: &[u8]) -> bool {
+    let scheme = value.split(|&byte| byte == b' ').next().unwrap_or_default();
+    scheme.eq_ignore_ascii_case(b"negotiate") || scheme.eq_ignore_ascii_case(b"ntlm")
+}
+
 /// Whether a 101 names the protocol that the client asked for.
 fn upgrade_matches(exchange: &Exchange, bytes: &[u8]) -> bool {
     let asked = exchange.notes.upgrade.as_deref();
@@ -180,9 +196,15 @@ where
         timer.disarm();
         let _upgraded = worker.handover.upgrade();
         // What goes through is not a body: the log shows none, as the original's does.
-        tunnel::carry(client, answer.connection, answer.buffer).await;
+        let mut tunnel = Tunnel::new(client, answer.connection, answer.buffer);
+        let whole = tunnel.carry().await;
+        exchange.times.answered = Some(Instant::now());
+        // The log has its line as soon as one side has ended (drop-in 1.10).
+        worker.conclude(exchange);
+        if whole {
+            tunnel.finish(timer).await;
+        }
     }
-    exchange.times.answered = Some(Instant::now());
     Next::Abort
 }
 

@@ -9,7 +9,7 @@ use super::client::Client;
 use super::connection::Peer;
 use super::head::{self, Ended};
 use super::instance::Addressed;
-use super::reply::pass_on;
+use super::reply::{binds_connection, pass_on};
 use super::service;
 use crate::balance::overloaded;
 use crate::exchange::{Exchange, nanoseconds};
@@ -296,6 +296,7 @@ fn prepare(
         );
         leg = verdict.leg;
         exchange.notes.from_service = verdict.from_service;
+        exchange.notes.returned = leg == Ok(Leg::Returned);
     }
     let mut context = Context {
         request,
@@ -350,6 +351,9 @@ fn outgoing(bytes: &[u8], worker: &Worker, exchange: &mut Exchange, request: &Re
         head.add("Transfer-Encoding", b"chunked");
     }
     notes.expects_continue = request.expect == Expect::Continue;
+    notes.login = head
+        .find(Name::Authorization)
+        .is_some_and(|field| binds_connection(field.value.of(bytes)));
     // A backend that was asked to upgrade and did not is not asked anything else on that connection.
     notes.close_backend =
         worker.policy.close_backends || closes_behind(worker, request) || notes.upgrade.is_some();

@@ -1,64 +1,133 @@
-//! An upgraded connection: bytes both ways until one side ends (spec 4.9, RFC 9110 section 7.8).
+//! An upgraded connection: bytes both ways (spec 4.9, RFC 9110 section 7.8).
 
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::client::Client;
 use crate::upstream::Connection;
-use crate::worker::{Buffer, Size};
+use crate::worker::{Buffer, Size, Timer};
 
-/// Carries bytes until either side ends or breaks; what had arrived until then is passed on. `ahead` is what the backend
-/// sent right behind its 101; what the client sent before it had that is in its own read-ahead.
-pub(super) async fn carry<S>(client: &mut Client<S>, mut backend: Connection, ahead: Buffer)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let mut up = client.inbound.take();
-    let mut down = Some(ahead).filter(|buffer| !buffer.is_empty());
-    poll_fn(|cx| {
-        let stream = &mut client.stream;
-        let upward = poll_one_way(cx, stream, &mut backend, &mut up);
-        let downward = poll_one_way(cx, &mut backend, stream, &mut down);
-        if upward.is_ready() || downward.is_ready() {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
+/// How long a side may be silent once the other has said all.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// A client and a backend that talk to each other.
+pub(super) struct Tunnel<'a, S> {
+    client: &'a mut S,
+    backend: Connection,
+    up: Direction,
+    down: Direction,
 }
 
-/// Ready when this direction has ended, well or badly.
-fn poll_one_way<R, W>(
-    cx: &mut Context<'_>,
-    from: &mut R,
-    to: &mut W,
-    pending: &mut Option<Buffer>,
-) -> Poll<io::Result<()>>
-where
-    R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
-{
-    loop {
-        if let Some(buffer) = pending {
-            while !buffer.is_empty() {
-                let written = ready!(Pin::new(&mut *to).poll_write(cx, buffer.unread()))?;
-                if written == 0 {
-                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+/// One way through a tunnel.
+struct Direction {
+    /// Read and not yet passed on.
+    pending: Option<Buffer>,
+    ended: bool,
+    /// Whether anything has moved since this was last set back.
+    moved: bool,
+}
+
+impl<'a, S: AsyncRead + AsyncWrite + Unpin> Tunnel<'a, S> {
+    /// Between `client` and `backend`. `ahead` is what the backend sent right behind its 101; what the client sent before
+    /// it had that is in its own read-ahead.
+    pub(super) fn new(
+        client: &'a mut Client<S>,
+        backend: Connection,
+        ahead: Buffer,
+    ) -> Tunnel<'a, S> {
+        let direction = |pending: Option<Buffer>| Direction {
+            pending: pending.filter(|buffer| !buffer.is_empty()),
+            ended: false,
+            moved: false,
+        };
+        Tunnel {
+            up: direction(client.inbound.take()),
+            down: direction(Some(ahead)),
+            client: &mut client.stream,
+            backend,
+        }
+    }
+
+    /// Carries bytes until a side has ended its direction and all of that was passed on. `false` when the connection
+    /// broke.
+    pub(super) async fn carry(&mut self) -> bool {
+        poll_fn(|cx| match self.poll(cx) {
+            Err(_) => Poll::Ready(false),
+            Ok(()) if self.up.ended || self.down.ended => Poll::Ready(true),
+            Ok(()) => Poll::Pending,
+        })
+        .await
+    }
+
+    /// Lets the other side have its last words too.
+    pub(super) async fn finish(&mut self, timer: &Timer) {
+        timer.arm(LAST_WORDS);
+        poll_fn(|cx| {
+            loop {
+                match self.poll(cx) {
+                    Err(_) => return Poll::Ready(()),
+                    Ok(()) if self.up.ended && self.down.ended => return Poll::Ready(()),
+                    Ok(()) if !timer.has_expired(cx) => return Poll::Pending,
+                    Ok(()) => {}
                 }
-                buffer.consume(written);
+                let moved =
+                    [&mut self.up, &mut self.down].map(|way| std::mem::take(&mut way.moved));
+                if moved == [false, false] {
+                    return Poll::Ready(());
+                }
+                timer.arm(LAST_WORDS);
             }
-            ready!(Pin::new(&mut *to).poll_flush(cx))?;
-            *pending = None;
+        })
+        .await;
+    }
+
+    /// Moves what can be moved now.
+    fn poll(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let up = self.up.poll(cx, self.client, &mut self.backend);
+        let down = self.down.poll(cx, &mut self.backend, self.client);
+        for way in [up, down] {
+            if let Poll::Ready(ended) = way {
+                ended?;
+            }
         }
-        let buffer = ready!(Buffer::poll_read(cx, from, Size::Small))?;
-        if buffer.is_empty() {
-            return Poll::Ready(Ok(()));
+        Ok(())
+    }
+}
+
+impl Direction {
+    /// Ready when it has ended, and the receiver knows.
+    fn poll<R, W>(&mut self, cx: &mut Context<'_>, from: &mut R, to: &mut W) -> Poll<io::Result<()>>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        while !self.ended {
+            if let Some(buffer) = &mut self.pending {
+                while !buffer.is_empty() {
+                    let written = ready!(Pin::new(&mut *to).poll_write(cx, buffer.unread()))?;
+                    if written == 0 {
+                        return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                    }
+                    buffer.consume(written);
+                    self.moved = true;
+                }
+                ready!(Pin::new(&mut *to).poll_flush(cx))?;
+                self.pending = None;
+            }
+            let buffer = ready!(Buffer::poll_read(cx, from, Size::Small))?;
+            if buffer.is_empty() {
+                self.ended = true;
+                // A receiver that is gone by now has ended as well.
+                drop(Pin::new(&mut *to).poll_shutdown(cx));
+                break;
+            }
+            self.pending = Some(buffer);
         }
-        *pending = Some(buffer);
+        Poll::Ready(Ok(()))
     }
 }

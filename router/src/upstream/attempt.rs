@@ -16,7 +16,7 @@ use super::idle::Target;
 use super::{Answer, Downstream, UploadError};
 use crate::exchange::Exchange;
 use crate::http1::{Parsed, Progress, response, write};
-use crate::message::Version;
+use crate::message::{Name, Version};
 use crate::table::Endpoint;
 use crate::worker::{Buffer, Size, Timer, Worker};
 
@@ -285,7 +285,8 @@ async fn fill<D: Downstream>(
 fn interim(worker: &Worker, exchange: &mut Exchange, buffer: &Buffer) {
     let reply = &mut exchange.reply;
     for field in &mut reply.fields {
-        field.keep &= !field.id.hop_by_hop();
+        // It says nothing about a body, which an interim answer has none of.
+        field.keep &= !field.id.hop_by_hop() && field.id != Name::ContentLength;
     }
     let mut out = Vec::with_capacity(256);
     write::status_line(Version::Http11, reply.status, &mut out);

@@ -97,9 +97,13 @@ impl Failure {
 
     /// Whose fault it was.
     pub fn fault(&self) -> Fault {
-        match self.cause {
+        match &self.cause {
             Cause::ClientGone | Cause::ClientBody(_) => Fault::Client,
             Cause::NoEndpoint => Fault::Router,
+            Cause::Dial {
+                error: DialError::Io(error),
+                ..
+            } if is_shortage(error) => Fault::Router,
             _ => Fault::Backend,
         }
     }
@@ -107,7 +111,7 @@ impl Failure {
     /// Whether the endpoint is left out for a while.
     pub fn marks(&self) -> bool {
         match &self.cause {
-            Cause::Dial { .. } => true,
+            Cause::Dial { .. } => self.fault() == Fault::Backend,
             Cause::Tls(failure) => failure.is_conclusive(),
             Cause::Io(error) => is_reset(error) && !self.reused,
             _ => false,
@@ -117,7 +121,7 @@ impl Failure {
     /// Whether a TLS endpoint is taken out of the table; a plain one is only marked.
     pub fn removes(&self) -> bool {
         match &self.cause {
-            Cause::Dial { .. } => true,
+            Cause::Dial { .. } => self.fault() == Fault::Backend,
             Cause::Tls(failure) => failure.is_conclusive(),
             _ => false,
         }
@@ -141,6 +145,22 @@ impl From<io::Error> for Cause {
             None => Cause::Io(error),
         }
     }
+}
+
+/// Whether the router's own machine has no more of something: file descriptors, ports, memory. No backend is to blame.
+fn is_shortage(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let shortages = [
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::ADDRNOTAVAIL,
+        Errno::NOBUFS,
+        Errno::NOMEM,
+    ];
+    let code = error.raw_os_error();
+    shortages
+        .iter()
+        .any(|errno| Some(errno.raw_os_error()) == code)
 }
 
 fn is_reset(error: &io::Error) -> bool {

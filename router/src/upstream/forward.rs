@@ -179,7 +179,7 @@ fn note(
         .received
         .map(|received| nanoseconds(received.elapsed()));
     (attempts.dns_ns, attempts.dial_ns, attempts.tls_ns) = (None, None, None);
-    if failure.fault() == Fault::Client {
+    if failure.fault() != Fault::Backend {
         return;
     }
     // What goes wrong with an instance that was asked for is no reason to send others elsewhere (spec 3.3).

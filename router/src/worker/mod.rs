@@ -11,12 +11,13 @@ mod wheel;
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
+use tokio::io::DuplexStream;
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use buffer::{Buffer, Size};
@@ -25,7 +26,7 @@ pub use handover::{Accepted, Handover, Inbox, Scheme, Share, handovers};
 pub use thread::{Phase, spawn};
 pub use wheel::{TICK, Timer, Wheel};
 
-use crate::accept::FrontEnd;
+use crate::accept::{FrontEnd, admit_inside};
 use crate::control::Health;
 use crate::exchange::{Exchange, RequestId, TraceIds};
 use crate::filters::Filters;
@@ -37,6 +38,8 @@ use crate::upstream::{Connector, Idle, Services};
 
 /// Spare exchanges that a worker keeps.
 const SPARE: usize = 1024;
+/// Bytes that a connection to the worker itself holds, each way.
+const HAIRPIN: usize = 64 * 1024;
 /// How often idle backend connections are looked through, in milliseconds.
 const SWEEP: Millis = 1_000;
 
@@ -75,6 +78,8 @@ pub struct Worker {
     #[allow(clippy::vec_box)]
     spare: RefCell<Vec<Box<Exchange>>>,
     swept: Cell<Millis>,
+    /// Itself, for connections to itself.
+    me: Weak<Worker>,
 }
 
 /// What a worker needs from outside.
@@ -141,7 +146,8 @@ pub struct FailedEndpoint {
 impl Worker {
     /// A worker for the thread that calls this.
     pub fn new(parts: Parts) -> Rc<Worker> {
-        Rc::new(Worker {
+        Rc::new_cyclic(|me| Worker {
+            me: me.clone(),
             idle: RefCell::new(Idle::new(parts.policy.idle_per_endpoint)),
             front_end: parts.front_end,
             connector: parts.connector,
@@ -197,12 +203,17 @@ impl Worker {
 
     /// Writes the exchange's log record and takes the exchange back.
     pub fn finish(&self, mut exchange: Box<Exchange>) {
-        if !exchange.notes.unlogged {
+        self.conclude(&mut exchange);
+        self.take_back(exchange);
+    }
+
+    /// Writes the exchange's log record and counts it, once.
+    pub fn conclude(&self, exchange: &mut Exchange) {
+        if !std::mem::replace(&mut exchange.notes.unlogged, true) {
             exchange.finish();
             self.log.borrow_mut().push(&exchange.record);
-            self.count(&exchange);
+            self.count(exchange);
         }
-        self.take_back(exchange);
     }
 
     /// Counts what a finished exchange with an endpoint took (spec 11).
@@ -239,6 +250,15 @@ impl Worker {
     pub fn report(&self, failure: FailedEndpoint) {
         // The control plane outlives the workers; should it be gone, so is the reader of this.
         drop(self.failures.send(failure));
+    }
+
+    /// A connection to this worker itself, over which it serves requests as over any other.
+    pub fn hairpin(&self) -> DuplexStream {
+        let (near, far) = tokio::io::duplex(HAIRPIN);
+        if let Some(me) = self.me.upgrade() {
+            admit_inside(far, &me);
+        }
+        near
     }
 
     /// Whether idle connections are being closed.

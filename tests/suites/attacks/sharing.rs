@@ -20,7 +20,6 @@ fn with_logins() -> Backend {
 }
 
 #[test]
-#[ignore = "known defect: a backend connection that carried a login of NTLM or Negotiate goes back to the pool of all clients"]
 fn a_login_that_belongs_to_a_connection_is_not_lent_to_another_client() {
     for scheme in ["NTLM", "Negotiate", "negotiate"] {
         let backend = with_logins();
