@@ -211,11 +211,11 @@ section! {
             /// Whether the URL given to a route service begins with https.
             route_services_recommend_https: bool => Works,
             /// Whether route services that are apps of this router are called without leaving it.
-            route_services_hairpinning: bool => Later,
+            route_services_hairpinning: bool => Works,
             /// Hosts for which that is done: a name, or `*.` and a name; empty is all.
-            route_services_hairpinning_allowlist: Vec<String> => Later,
-            /// Port for those calls, on 127.0.0.1; 0 is any free one.
-            route_services_internal_server_port: u16 = 7070 => Later,
+            route_services_hairpinning_allowlist: Vec<String> => Works,
+            /// Port for those calls.
+            route_services_internal_server_port: u16 = 7070 => Accepted("such calls stay in the process and need no port"),
             /// Attempts, signature checks and client identity.
             route_services: RouteServices => Works,
             /// Whether certificates of route services go unverified. Backends are always verified.

@@ -19,13 +19,16 @@ impl ClientCertificate {
     /// Behind the hop-by-hop fields: the client's `Connection` cannot take away what is set here.
     #[inline]
     pub(super) fn apply(&self, request: &mut View<'_>, cx: &Context<'_>) {
+        // A service passes on over TLS what was judged here before it was asked.
+        let judged = cx.notes.from_service && cx.tls;
         match self.mode {
             ForwardedClientCert::AlwaysForward => {}
             ForwardedClientCert::Forward => {
-                if !cx.has_certificate {
+                if cx.notes.returned || !cx.has_certificate && !judged {
                     request.head.remove(Name::ForwardedClientCert);
                 }
             }
+            ForwardedClientCert::SanitizeSet if judged => {}
             ForwardedClientCert::SanitizeSet => {
                 request.head.remove(Name::ForwardedClientCert);
                 if cx.has_certificate {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::crypto::{Invalid, NoSignature, Signed};
-use super::service::Service;
+use super::service::{Service, Way};
 use super::{NoService, RouteServices};
 use crate::message::{Name, Names, View};
 use crate::table::{Pool, Table};
@@ -95,9 +95,12 @@ impl RouteServices {
             return verdict(Err(Denial::Websocket), false);
         }
         if !signed {
-            let service = Service::parse(url).map(Arc::new);
-            let service = service.map_err(|NoService| Denial::Failed);
-            return verdict(service.map(Leg::Service), false);
+            let service = Service::parse(url).map_err(|NoService| Denial::Failed);
+            let service = service.map(|service| match &self.hairpin {
+                Some(hairpin) if hairpin.reaches(&service, table) => service.by(Way::Inside),
+                _ => service,
+            });
+            return verdict(service.map(Arc::new).map(Leg::Service), false);
         }
         let opened = open().and_then(|url| belongs(&url, asked.pool, table));
         // Where it is refused, the log shows X-Forwarded-Proto as it came.

@@ -11,22 +11,25 @@
 //! - [`service`]: where a service is
 //! - [`leg`]: what a request is: for the service, back from it, or forged
 //! - [`egress`]: addresses that no service may have
+//! - [`hairpin`]: services that are applications of this router
 //!
 //! No sockets and no clock here: `serve` asks, and `upstream` makes the calls.
 
 mod crypto;
 mod egress;
+mod hairpin;
 mod leg;
 mod service;
 
 use std::time::Duration;
 
 use crate::config::Config;
+use hairpin::Hairpin;
 
 pub use crypto::{Invalid, NoSignature, Secrets, Signed};
 pub use egress::Blocklist;
 pub use leg::{Asked, Denial, Leg, Verdict, strip};
-pub use service::{NoService, Service};
+pub use service::{NoService, Service, Way};
 
 /// Route services as configured; there is none while they are off.
 #[derive(Debug)]
@@ -40,6 +43,8 @@ pub struct RouteServices {
     websockets: bool,
     /// Whether a signature on a route without a service must hold too.
     strict: bool,
+    /// Services that are reached without leaving the router, where any are.
+    hairpin: Option<Hairpin>,
     /// Attempts on a service, at least 1.
     pub max_attempts: u32,
     /// Where no service may be.
@@ -69,6 +74,9 @@ impl RouteServices {
             },
             websockets: keys.enable_websockets,
             strict: keys.strict_signature_validation,
+            hairpin: config
+                .route_services_hairpinning
+                .then(|| Hairpin::new(&config.route_services_hairpinning_allowlist)),
             max_attempts: u32::try_from(keys.max_attempts).unwrap_or(u32::MAX).max(1),
             blocklist: Blocklist::new(&keys.egress_blocklist),
         }))

@@ -8,6 +8,16 @@ pub struct Service {
     host: Box<str>,
     port: u16,
     target: Box<str>,
+    way: Way,
+}
+
+/// How a service is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Over a connection to where its URL says.
+    Outside,
+    /// As a route of this router, without leaving it (spec 8.6).
+    Inside,
 }
 
 /// A URL that names no service.
@@ -52,7 +62,18 @@ impl Service {
             host: host.into(),
             port,
             target: target.into(),
+            way: Way::Outside,
         })
+    }
+
+    /// The same, reached in this way.
+    pub fn by(self, way: Way) -> Service {
+        Service { way, ..self }
+    }
+
+    /// How it is reached.
+    pub fn way(&self) -> Way {
+        self.way
     }
 
     /// The URL as registered, for logs.

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -28,6 +28,8 @@ pub struct Connection {
 enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    /// To the router itself.
+    Inside(DuplexStream),
 }
 
 impl Connection {
@@ -76,11 +78,21 @@ impl Connection {
         }
     }
 
+    /// A connection to the router itself.
+    pub fn inside(target: Target, stream: DuplexStream) -> Connection {
+        Connection {
+            stream: Stream::Inside(stream),
+            target,
+            reused: false,
+        }
+    }
+
     /// Our own address on this connection.
     pub fn local_address(&self) -> Option<SocketAddr> {
         match &self.stream {
             Stream::Plain(stream) => stream.local_addr().ok(),
             Stream::Tls(stream) => stream.get_ref().0.local_addr().ok(),
+            Stream::Inside(_) => None,
         }
     }
 
@@ -109,6 +121,7 @@ impl AsyncRead for Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Inside(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -122,6 +135,7 @@ impl AsyncWrite for Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+            Stream::Inside(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
@@ -133,6 +147,7 @@ impl AsyncWrite for Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Stream::Inside(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -144,6 +159,7 @@ impl AsyncWrite for Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Inside(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -151,6 +167,7 @@ impl AsyncWrite for Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Inside(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -23,7 +23,7 @@ use super::tls::TlsFailure;
 use super::{Answer, Downstream};
 use crate::config::Config;
 use crate::exchange::{Exchange, nanoseconds};
-use crate::route_service::{NoSignature, RouteServices, Service};
+use crate::route_service::{NoSignature, RouteServices, Service, Way};
 use crate::tls::{self, ServerTrust, Unverified};
 use crate::worker::{Timer, Worker};
 
@@ -151,7 +151,10 @@ async fn attempt<D: Downstream>(
     down: &mut D,
     timer: &Timer,
 ) -> Result<Answer, Failure> {
-    let connection = dial(worker, services, exchange, service, timer).await;
+    let connection = match service.way() {
+        Way::Outside => dial(worker, services, exchange, service, timer).await,
+        Way::Inside => Ok(Connection::inside(Target::Service, worker.hairpin())),
+    };
     let connection = connection.map_err(Failure::unsent)?;
     converse(worker, exchange, connection, down, timer).await
 }
