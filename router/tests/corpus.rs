@@ -81,3 +81,8 @@ fn request_heads_are_refused_or_read_in_one_way_only() {
 fn response_heads_are_refused_or_read_in_one_way_only() {
     replay("response_head");
 }
+
+#[test]
+fn session_cookies_are_whole_lines_that_are_understood_when_they_come_back() {
+    replay("session_cookies");
+}

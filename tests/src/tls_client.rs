@@ -21,7 +21,20 @@ impl TlsClient {
     /// When nobody listens, or the handshake fails. With TLS 1.3 a server's refusal of our certificate shows only at the
     /// first read.
     pub fn connect(port: u16, config: Arc<ClientConfig>) -> io::Result<TlsClient> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        TlsClient::connect_behind(b"", port, config)
+    }
+
+    /// As [`TlsClient::connect`], with these bytes before the handshake.
+    ///
+    /// # Errors
+    /// As [`TlsClient::connect`].
+    pub fn connect_behind(
+        preface: &[u8],
+        port: u16,
+        config: Arc<ClientConfig>,
+    ) -> io::Result<TlsClient> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.write_all(preface)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(LIMIT))?;
         stream.set_write_timeout(Some(LIMIT))?;

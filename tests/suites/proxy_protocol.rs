@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloverleaf_tests::{Backend, Client, End, Gate, Registration, Response, Router, Start, ok};
+use cloverleaf_tests::{
+    Authority, Backend, Client, End, Gate, Port, Registration, Response, Router, Start, TlsClient,
+    ok,
+};
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -224,4 +227,39 @@ fn a_drain_does_not_wait_for_connections_that_have_said_nothing() {
     assert_eq!(silent.end(), End::Closed);
     gate.open();
     assert_eq!(busy.response().text(), "late");
+}
+
+//
+#[test]
+fn a_header_comes_before_the_handshake_and_leaves_the_scheme_alone() {
+    let (authority, port) = (Authority::new("edge authority"), Port::reserve());
+    let identity = authority.identity(&["127.0.0.1"]);
+    let pem = json!([{ "cert_chain": identity.certificate, "private_key": identity.key }]);
+    let start = proxied()
+        .with("enable_ssl", true)
+        .with("ssl_port", port.number())
+        .with("client_cert_validation", "none")
+        .with("cipher_suites", "ECDHE-ECDSA-AES128-GCM-SHA256")
+        .with("tls_pem", pem);
+    let (router, backend) = serving(start);
+    let connect = |header: &[u8]| {
+        let config = authority.anonymous_client_config(&[]);
+        TlsClient::connect_behind(header, port.number(), config)
+    };
+    for (header, client) in [
+        (LINE.as_bytes(), "203.0.113.7"),
+        (BINARY, "203.0.113.7"),
+        (b"", "127.0.0.1"),
+    ] {
+        let mut connection = connect(header).expect("a TLS connection");
+        let (head, _) = connection.ask(REQUEST).expect("an answer");
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        assert_eq!(forwarded_for(&backend), client);
+        let requests = backend.requests();
+        let latest = requests.last().expect("a request came");
+        assert_eq!(latest.header("X-Forwarded-Proto"), Some("https"));
+    }
+    assert!(connect(b"PROXY UNKNOWN\r\n").is_err());
+    let lines = router.access_log().wait_for(3);
+    assert_eq!(lines[0].client, "203.0.113.7:5555");
 }

@@ -11,6 +11,7 @@ pub mod proxy_protocol;
 pub mod registry_message;
 pub mod request_head;
 pub mod response_head;
+pub mod session_cookies;
 
 pub mod head;
 pub mod naive;
@@ -20,7 +21,7 @@ pub mod relay;
 pub type Check = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Check); 9] = [
+pub const TARGETS: [(&str, Check); 10] = [
     ("chunked_body", chunked_body::check),
     ("config_text", config_text::check),
     ("error_page", error_page::check),
@@ -30,4 +31,5 @@ pub const TARGETS: [(&str, Check); 9] = [
     ("registry_message", registry_message::check),
     ("request_head", request_head::check),
     ("response_head", response_head::check),
+    ("session_cookies", session_cookies::check),
 ];
