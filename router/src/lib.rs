@@ -11,7 +11,7 @@
 //! exchange    one request's life: ids, times, attempts, outcome
 //! filters     one file per rule, an ordered static list
 //! table       host and path look-up, pools, endpoints, staleness
-//! balance     round robin, least connection, zone
+//! balance     round robin, least connection, zone, sessions
 //! route_service  what goes to a route service first, and what comes back from it
 //! upstream    connect, pooled connections, attempt, classify, retry
 //! tls         what both sides' TLS have in common: versions, suites, trust

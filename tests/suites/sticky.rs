@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cloverleaf_tests::{
-    Backend, Client, Gate, RefusedPort, Registration, Request, Response, Router, Start, ok,
+    Authority, Backend, Client, Gate, RefusedPort, Registration, Request, Response, Router, Start,
+    TlsFront, ok,
 };
 
 const HTTP_OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n";
@@ -358,6 +359,8 @@ fn a_login_whose_instance_is_gone_full_or_dead_fails() {
         assert!(said.starts_with(error), "{id}: {said}");
     }
     assert_eq!(free.requests().len(), 0);
+    let unselected = router.log().with_message("select-endpoint-failed");
+    assert_eq!(unselected.len(), 2, "{unselected:?}");
     gate.open();
     assert_eq!(busy.response().text(), "i0");
 }
@@ -383,4 +386,24 @@ fn an_upgraded_connection_is_pinned_like_any_other() {
             "__VCAP_ID_META__=; Path=/; HttpOnly"
         ]
     );
+}
+
+#[test]
+fn a_route_service_is_no_instance_to_stay_with() {
+    let (app, service) = (
+        instance("i0", ""),
+        instance("rs", "Set-Cookie: JSESSIONID=x\r\n"),
+    );
+    let authority = Authority::new("service authority");
+    let front = TlsFront::before(&service, &authority.identity(&["localhost"]));
+    let router = Router::builder()
+        .with("route_services_secret", "a secret")
+        .with("ca_certs", serde_json::json!([authority.certificate()]))
+        .start();
+    let url = format!("https://localhost:{}/login", front.port());
+    router.register(&Registration::of("app.test", &app).with("route_service_url", url));
+    let stale = "Cookie: JSESSIONID=y; __VCAP_ID__=gone\r\n";
+    let answer = ask(&mut router.client(), "/", stale);
+    assert_eq!(answer.text(), "rs");
+    assert_eq!(cookies(&answer), ["JSESSIONID=x"]);
 }

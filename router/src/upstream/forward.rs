@@ -52,7 +52,7 @@ pub async fn forward<D: Downstream>(
                     (None, NoEndpoint::Overloaded) => Outcome::Overloaded,
                     (None, NoEndpoint::Empty) => Outcome::Empty,
                     (None, NoEndpoint::Unbound | NoEndpoint::AllTried) => {
-                        Outcome::Failed(Failure::unsent(Cause::NoEndpoint))
+                        Outcome::Failed(unselected(exchange, pool))
                     }
                 };
             }
@@ -96,6 +96,15 @@ pub async fn forward<D: Downstream>(
         number += 1;
         began = Instant::now();
     }
+}
+
+/// There are endpoints, but none for this request.
+#[cold]
+fn unselected(exchange: &Exchange, pool: &Pool) -> Failure {
+    let failure = Failure::unsent(Cause::NoEndpoint);
+    tracing::error!(target: "router", { vcap_request_id = %exchange.request_id, host = pool.uri(),
+        error = %failure.cause }, "select-endpoint-failed");
+    failure
 }
 
 /// The session that a client's cookies tell of.
