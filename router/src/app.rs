@@ -2,6 +2,7 @@
 
 mod debug;
 mod operators;
+mod secured;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -14,7 +15,7 @@ use cloverleaf_telemetry::Json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::accept::{FrontEnd, FrontEndError, listen};
+use crate::accept::{FrontEndError, listen};
 use crate::config::{BalancingAlgorithm, Config};
 use crate::control::{
     Health, Identity, Registrar, Segments, Subscriber, publish_active_apps, watch_failures,
@@ -25,9 +26,10 @@ use crate::observe::registry::Metrics;
 use crate::policy::Policy;
 use crate::respond::Page;
 use crate::table::{self, Algorithm, EmptyPool, Millis, Table};
-use crate::upstream::{Connector, ConnectorError, Services, ServicesError};
+use crate::upstream::{ConnectorError, ServicesError};
 use crate::worker::{Handover, Parts, Phase, Scheme, handovers, spawn};
 use operators::Operators;
+use secured::Secured;
 
 pub use debug::DebugServer;
 
@@ -195,11 +197,10 @@ impl Router {
         // The system's authorities are read from files.
         let secured = {
             let config = Arc::clone(&config);
-            tokio::task::spawn_blocking(move || secured(&config))
+            tokio::task::spawn_blocking(move || Secured::new(&config))
         };
         let secured = secured.await;
-        let (front_end, connector, services) =
-            secured.map_err(|error| StartError::Worker(error.into()))??;
+        let secured = secured.map_err(|error| StartError::Worker(error.into()))??;
 
         let delay = config.start_response_delay_interval;
         tracing::debug!(target: "router", { "sleep_time_seconds" = delay.as_secs_f64() },
@@ -229,9 +230,9 @@ impl Router {
         for (number, (handover, inbox)) in handovers(workers).into_iter().enumerate() {
             router.loads.get_or_insert_with(|| handover.clone());
             let parts = Parts {
-                front_end: front_end.clone(),
-                connector: connector.clone(),
-                services: services.clone(),
+                front_end: secured.front_end.clone(),
+                connector: secured.connector.clone(),
+                services: secured.services.clone(),
                 table: Arc::clone(&table),
                 policy: Arc::clone(&policy),
                 filters: filters.clone(),
@@ -387,17 +388,6 @@ fn local_ip() -> io::Result<IpAddr> {
     let socket = UdpSocket::bind(("0.0.0.0", 0))?;
     socket.connect(("1.2.3.4", 1))?;
     Ok(socket.local_addr()?.ip())
-}
-
-/// TLS with clients, where they are spoken to so, with backends, and with route services.
-fn secured(
-    config: &Config,
-) -> Result<(Option<FrontEnd>, Connector, Option<Arc<Services>>), StartError> {
-    Ok((
-        FrontEnd::new(config)?,
-        Connector::new(config)?,
-        Services::new(config)?.map(Arc::new),
-    ))
 }
 
 /// How many clients there may be, so that file descriptors are left for connections to backends, for files and for

@@ -11,6 +11,7 @@
 //! - [`head`]: the head of a request, read or refused
 //! - [`instance`]: requests for one instance of an application
 //! - [`client`]: the client's side as `upstream` sees it: body in, interim answers out
+//! - [`outgoing`]: the head that goes to an endpoint or a route service
 //! - [`service`]: requests that a route service has a part in
 //! - [`reply`]: a backend's answer: its head rewritten, its body relayed
 //! - [`relay`]: the response body on its way back
@@ -20,6 +21,7 @@ mod client;
 mod connection;
 mod head;
 mod instance;
+mod outgoing;
 mod relay;
 mod reply;
 mod request;

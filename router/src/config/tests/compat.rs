@@ -5,7 +5,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use super::*;
 
 #[test]
-fn the_base_configuration_of_the_compatibility_suite_loads_without_a_note() {
+fn the_base_configuration_of_the_compatibility_suite_loads_with_one_note() {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["front.test".to_owned()]).expect("certificate");
     let block = |pem: String| pem.trim_end().replace('\n', "\n\n    ");
@@ -71,7 +71,8 @@ zone: z1
 "
     );
     let loaded = load(&text);
-    assert_eq!(loaded.notes, []);
+    let notes: Vec<_> = loaded.notes.iter().map(|note| &*note.key).collect();
+    assert_eq!(notes, ["route_services_internal_server_port"]);
     let config = loaded.config;
     assert_eq!(config.access_log.file, "access.log");
     assert_eq!(config.backends.max_attempts, 3);
