@@ -470,6 +470,7 @@ fn a_breach_is_found_and_named() {
         ""
     );
     assert!(
-        breach("router/src/worker/mod.rs", "use crate::accept::accept;").contains("runs listeners")
+        breach("router/src/control/mod.rs", "use crate::accept::accept;")
+            .contains("runs listeners")
     );
 }
