@@ -1,9 +1,12 @@
 //! Route services: requests that go to a service first, and come back with its signature.
 
+use std::sync::Arc;
+
 use cloverleaf_tests::{
-    Authority, Backend, Client, End, Port, RefusedPort, Registration, Request, Response, Router,
-    Start, TlsClient, TlsFront, ok,
+    Authority, Backend, Client, End, Gate, Port, RefusedPort, Registration, Request, Response,
+    Router, Start, TlsClient, TlsFront, eventually, ok,
 };
+use rustix::process::Signal;
 use serde_json::json;
 
 const SECRET: &str = "compat secret";
@@ -640,6 +643,29 @@ fn bodies_and_upgrades_of_any_size_pass_a_service_inside() {
     client.send("ping\n");
     assert_eq!(client.wire().exactly(5), Ok(b"ping\n".to_vec()));
     assert_eq!(client.end(), End::Closed);
+}
+
+#[test]
+fn a_drain_waits_for_a_service_inside() {
+    let gate = Arc::new(Gate::default());
+    let held = Arc::clone(&gate);
+    let service = Backend::answering(move |_| {
+        held.wait();
+        ok("checked")
+    });
+    let start = hairpinning().with("drain_timeout", "15s");
+    let mut inside = Inside::with(start, service);
+    let mut client = inside.router.client();
+    client.send("GET /p HTTP/1.1\r\nHost: app.test\r\n\r\n");
+    inside.service.wait_for_requests(1);
+    inside.router.process().signal(Signal::USR1);
+    eventually("no more connections", || {
+        inside.router.refuses().then_some(())
+    });
+    gate.open();
+    assert_eq!(client.response().text(), "checked");
+    assert_eq!(inside.router.process().wait().code(), Some(0));
+    assert_eq!(inside.router.access_log().lines().len(), 2);
 }
 
 //
