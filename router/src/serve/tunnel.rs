@@ -27,6 +27,9 @@ pub(super) struct Tunnel<'a, S> {
 struct Direction {
     /// Read and not yet passed on.
     pending: Option<Buffer>,
+    /// The sender has said all.
+    said: bool,
+    /// The receiver knows that.
     ended: bool,
     /// Whether anything has moved since this was last set back.
     moved: bool,
@@ -42,6 +45,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Tunnel<'a, S> {
     ) -> Tunnel<'a, S> {
         let direction = |pending: Option<Buffer>| Direction {
             pending: pending.filter(|buffer| !buffer.is_empty()),
+            said: false,
             ended: false,
             moved: false,
         };
@@ -119,14 +123,15 @@ impl Direction {
                 ready!(Pin::new(&mut *to).poll_flush(cx))?;
                 self.pending = None;
             }
-            let buffer = ready!(Buffer::poll_read(cx, from, Size::Small))?;
-            if buffer.is_empty() {
+            if self.said {
+                // TLS may have to wait for room to say so. A receiver that is gone by now has ended as well.
+                drop(ready!(Pin::new(&mut *to).poll_shutdown(cx)));
                 self.ended = true;
-                // A receiver that is gone by now has ended as well.
-                drop(Pin::new(&mut *to).poll_shutdown(cx));
                 break;
             }
-            self.pending = Some(buffer);
+            let buffer = ready!(Buffer::poll_read(cx, from, Size::Small))?;
+            self.said = buffer.is_empty();
+            self.pending = Some(buffer).filter(|buffer| !buffer.is_empty());
         }
         Poll::Ready(Ok(()))
     }
