@@ -11,6 +11,7 @@
 //!
 //! Start at [`section!`] for how keys are described, and at [`Reader`] for how they are read.
 
+mod change;
 mod choice;
 mod document;
 mod duration;
@@ -27,6 +28,7 @@ mod suggest;
 mod value;
 mod yaml;
 
+pub use change::{Change, below};
 pub use choice::one_of;
 pub use document::{Content, Document, Entry, Node};
 pub use duration::{GoDuration, ParseDurationError};

@@ -119,6 +119,18 @@ macro_rules! section {
             fn show(&self) -> String {
                 String::new()
             }
+
+            fn merge(
+                &mut self,
+                newer: &Self,
+                path: &str,
+                take: &mut dyn FnMut($crate::Change) -> bool,
+            ) {
+                $($(
+                    let below = $crate::below(path, stringify!($field).trim_start_matches("r#"));
+                    $crate::Value::merge(&mut self.$field, &newer.$field, &below, take);
+                )*)*
+            }
         }
     };
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::change::Change;
 use crate::document::{Content, Node};
 use crate::duration::GoDuration;
 use crate::key::Key;
@@ -25,6 +26,14 @@ pub trait Value: Clone + PartialEq + Default {
 
     /// The value as operators would write it.
     fn show(&self) -> String;
+
+    /// Asks `take` about each key below `path` whose value in `newer` is another one, and takes that value over where
+    /// the answer is true.
+    fn merge(&mut self, newer: &Self, path: &str, take: &mut dyn FnMut(Change) -> bool) {
+        if self != newer && take(Change::new(path, &self.show(), &newer.show())) {
+            self.clone_from(newer);
+        }
+    }
 }
 
 /// Scalar text with the mark whether it was plain; `None` when empty or, then reported, no scalar.
@@ -258,6 +267,24 @@ impl<T: Value> Value for Vec<T> {
         }
         let items: Vec<String> = self.iter().map(Value::show).collect();
         format!("[{}]", items.join(", "))
+    }
+
+    /// Maps are compared one by one where there are as many of them as before.
+    fn merge(&mut self, newer: &Self, path: &str, take: &mut dyn FnMut(Change) -> bool) {
+        let of_maps = !T::KEYS.is_empty();
+        if of_maps && self.len() == newer.len() {
+            for (index, (entry, newer)) in self.iter_mut().zip(newer).enumerate() {
+                entry.merge(newer, &format!("{path}[{index}]"), take);
+            }
+        } else if self != newer {
+            let shown = |list: &Self| match of_maps {
+                true => format!("a list of {}", list.len()),
+                false => list.show(),
+            };
+            if take(Change::new(path, &shown(self), &shown(newer))) {
+                self.clone_from(newer);
+            }
+        }
     }
 }
 
