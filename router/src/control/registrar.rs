@@ -13,8 +13,8 @@ use cloverleaf_telemetry::Json;
 use super::Segments;
 use crate::observe::registry::{Action, Metrics, RegistryCounters};
 use crate::table::{
-    Algorithm, Change, Endpoint, Event, Millis, ModificationTag, Outcome, Pool, Protocol,
-    Registration, SourceId, Table, Writer,
+    Algorithm, Change, Endpoint, Event, Millis, ModificationTag, Outcome, PolicySource, Pool,
+    Protocol, Registration, SourceId, Table, Writer, sources,
 };
 
 /// Owns the table's writer.
@@ -108,6 +108,8 @@ impl Registrar {
             modification_tag: ModificationTag::default(),
             algorithm,
             algorithm_text,
+            route_policy_scope: &message.options.route_policy_scope,
+            route_policy_sources: &message.options.route_policy_sources,
         };
         self.apply(Change::Register {
             source,
@@ -215,6 +217,9 @@ fn endpoint_registered(
     counters: &RegistryCounters,
 ) {
     let component = endpoint.component();
+    if outcome != Outcome::Unmodified {
+        warn_of_policy(pool, endpoint);
+    }
     match outcome {
         Outcome::Added => {
             counters.registered(component, Action::Added);
@@ -235,6 +240,16 @@ fn endpoint_registered(
         Outcome::Unmodified => {
             counters.registered(component, Action::Refreshed);
             log_endpoint!(debug, pool, endpoint, "endpoint-registered");
+        }
+    }
+}
+
+/// Says which sources of a route policy let nobody in because they are none (spec 14.3). Once for each endpoint, and not
+/// with every request.
+fn warn_of_policy(pool: &Pool, endpoint: &Endpoint) {
+    for policy in sources(endpoint.route_policy_sources()) {
+        if PolicySource::parse(policy).is_none() {
+            tracing::warn!(target: "registry", uri = pool.uri(), policy, "malformed-route-policy");
         }
     }
 }

@@ -52,7 +52,9 @@ const AVAILABILITY_ZONE: usize = 7;
 const ROUTE_SERVICE_URL: usize = 8;
 const TAG_GUID: usize = 9;
 const ALGORITHM: usize = 10;
-const FIELDS: usize = 11;
+const ROUTE_POLICY_SCOPE: usize = 11;
+const ROUTE_POLICY_SOURCES: usize = 12;
+const FIELDS: usize = 13;
 
 impl Endpoint {
     /// `ttl` is the effective one; `backend` may be that of an endpoint whose place this takes.
@@ -74,6 +76,8 @@ impl Endpoint {
             registration.route_service_url,
             registration.modification_tag.guid,
             registration.algorithm_text,
+            registration.route_policy_scope,
+            registration.route_policy_sources,
         ];
         let mut text = String::new();
         let ends = fields.map(|field| {
@@ -124,6 +128,8 @@ impl Endpoint {
             && self.availability_zone() == registration.availability_zone
             && self.route_service_url() == registration.route_service_url
             && self.load_balancing_algorithm() == registration.algorithm_text
+            && self.route_policy_scope() == registration.route_policy_scope
+            && self.route_policy_sources() == registration.route_policy_sources
             && self
                 .tags()
                 .eq(registration.tags.iter().map(|(k, v)| (&**k, &**v)))
@@ -217,6 +223,16 @@ impl Endpoint {
     /// Balancing algorithm as registered, valid or not; the pool's own is what counts.
     pub fn load_balancing_algorithm(&self) -> &str {
         self.field(ALGORITHM)
+    }
+
+    /// Scope of callers that this registration asked for, empty if none; the pool's own is what counts.
+    pub fn route_policy_scope(&self) -> &str {
+        self.field(ROUTE_POLICY_SCOPE)
+    }
+
+    /// Callers that this registration listed, separated by commas; the pool's own are what counts.
+    pub fn route_policy_sources(&self) -> &str {
+        self.field(ROUTE_POLICY_SOURCES)
     }
 
     /// Version of the registration.

@@ -9,6 +9,7 @@ use arc_swap::{ArcSwap, Guard};
 use super::Algorithm;
 use super::endpoint::Endpoint;
 use super::name::Name;
+use super::route_policy::RoutePolicy;
 use super::slot::Slot;
 
 /// All endpoints of one route, and what the route asks for.
@@ -133,6 +134,7 @@ impl Pool {
 pub struct Endpoints {
     slots: Slots,
     route_service_url: Option<Arc<str>>,
+    route_policy: Option<Arc<RoutePolicy>>,
     algorithm: Algorithm,
     narrowed: bool,
 }
@@ -148,11 +150,13 @@ impl Endpoints {
     pub(crate) fn new(
         slots: Vec<Slot>,
         route_service_url: Option<Arc<str>>,
+        route_policy: Option<Arc<RoutePolicy>>,
         algorithm: Algorithm,
     ) -> Self {
         Self {
             slots: slots.into(),
             route_service_url,
+            route_policy,
             algorithm,
             narrowed: false,
         }
@@ -163,6 +167,7 @@ impl Endpoints {
         Self {
             slots: slots.into(),
             route_service_url: self.route_service_url.clone(),
+            route_policy: self.route_policy.clone(),
             algorithm: self.algorithm,
             narrowed: self.narrowed,
         }
@@ -176,6 +181,11 @@ impl Endpoints {
     /// Route service of the pool.
     pub fn route_service_url(&self) -> Option<&Arc<str>> {
         self.route_service_url.as_ref()
+    }
+
+    /// What the pool asks of its callers: that of the latest registration that changed anything.
+    pub fn route_policy(&self) -> Option<&Arc<RoutePolicy>> {
+        self.route_policy.as_ref()
     }
 
     /// Whether this is the selection of [`Pool::narrowed`], where marks play no part.

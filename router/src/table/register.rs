@@ -14,6 +14,7 @@ use super::host::FoldedHost;
 use super::name::Name;
 use super::pool::{Endpoints, Pool};
 use super::registration::Registration;
+use super::route_policy::RoutePolicy;
 use super::slot::Slot;
 use super::source::SourceId;
 use super::uri::RouteUri;
@@ -123,6 +124,7 @@ impl Writer {
         let endpoints = Endpoints::new(
             vec![slot],
             route_service(registration, None),
+            RoutePolicy::of(registration, None),
             registration
                 .algorithm
                 .unwrap_or(self.settings.default_algorithm),
@@ -228,6 +230,7 @@ fn publish(pool: &Pool, endpoints: &Endpoints, slots: Vec<Slot>, arrival: &Arriv
     pool.publish(Endpoints::new(
         slots,
         route_service(registration, endpoints.route_service_url()),
+        RoutePolicy::of(registration, endpoints.route_policy()),
         registration.algorithm.unwrap_or(endpoints.algorithm()),
     ));
 }

@@ -48,6 +48,10 @@ pub struct Registration<'a> {
     pub algorithm: Option<Algorithm>,
     /// `options.loadbalancing` as sent.
     pub algorithm_text: &'a str,
+    /// `options.route_policy_scope`: how far away the pool's callers may be; empty is no matter.
+    pub route_policy_scope: &'a str,
+    /// `options.route_policy_sources`: the pool's callers, separated by commas.
+    pub route_policy_sources: &'a str,
 }
 
 impl Default for Registration<'_> {
@@ -72,6 +76,8 @@ impl Default for Registration<'_> {
             modification_tag: ModificationTag::default(),
             algorithm: None,
             algorithm_text: "",
+            route_policy_scope: "",
+            route_policy_sources: "",
         }
     }
 }

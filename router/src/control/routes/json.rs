@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::table::{Endpoint, Millis, Pool, Slot, Source, Table};
+use crate::table::{Endpoint, Millis, Pool, Slot, Source, Table, sources};
 
 /// How much is told of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,14 @@ impl Serialize for Place<'_> {
             "load_balancing_algorithm",
             endpoint.load_balancing_algorithm(),
         )?;
+        entry_unless_empty(
+            &mut map,
+            "route_policy_scope",
+            endpoint.route_policy_scope(),
+        )?;
+        if !endpoint.route_policy_sources().is_empty() {
+            map.serialize_entry("route_policies", &Sources(endpoint.route_policy_sources()))?;
+        }
         if let Some(sources) = self.scope.sources {
             let source = sources
                 .iter()
@@ -110,6 +118,15 @@ fn entry_unless_empty<M: SerializeMap>(
         Ok(())
     } else {
         map.serialize_entry(key, value)
+    }
+}
+
+/// A list of callers.
+struct Sources<'a>(&'a str);
+
+impl Serialize for Sources<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(sources(self.0))
     }
 }
 

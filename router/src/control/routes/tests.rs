@@ -136,6 +136,8 @@ async fn everything_known_of_an_endpoint_is_shown_in_order() {
         tags: &tags,
         tags_present: true,
         algorithm_text: "least-connection",
+        route_policy_scope: "org",
+        route_policy_sources: "cf:app:g, cf:any",
         ..Registration::default()
     };
     world.register("App.TEST/Path/", registration);
@@ -156,7 +158,8 @@ async fn everything_known_of_an_endpoint_is_shown_in_order() {
             r#""app.test/path":[{"address":"10.0.0.1:61001","availability_zone":"z9","protocol":"http2","tls":true,"#,
             r#""ttl":60,"route_service_url":"https://rs.test/","tags":{"component":"c","process_id":"p\""},"#,
             r#""isolation_segment":"seg","private_instance_id":"id-b1","server_cert_domain_san":"name.test","#,
-            r#""load_balancing_algorithm":"least-connection"}]}"#,
+            r#""load_balancing_algorithm":"least-connection","route_policy_scope":"org","#,
+            r#""route_policies":["cf:app:g","cf:any"]}]}"#,
             "\n"
         )
     );

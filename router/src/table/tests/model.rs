@@ -96,6 +96,7 @@ struct Description {
     ttl: Millis,
     route_service: &'static str,
     algorithm: &'static str,
+    policy_scope: &'static str,
     guid: &'static str,
     index: u32,
 }
@@ -108,16 +109,18 @@ fn description() -> impl Strategy<Value = Description> {
         select(vec![0, 0, 0, 2_000, 5_000, 900_000]),
         select(vec!["", "", "https://rs.test"]),
         select(vec!["", "", "round-robin", "least-connection", "bogus"]),
+        select(vec!["", "", "any", "org"]),
         tag,
         0..3_u32,
     )
         .prop_map(
-            |(app, tls, ttl, route_service, algorithm, guid, index)| Description {
+            |(app, tls, ttl, route_service, algorithm, policy_scope, guid, index)| Description {
                 app,
                 tls,
                 ttl,
                 route_service,
                 algorithm,
+                policy_scope,
                 guid,
                 index,
             },
@@ -213,6 +216,7 @@ fn perform(
                     route_service_url: description.route_service,
                     algorithm: Algorithm::from_name(description.algorithm),
                     algorithm_text: description.algorithm,
+                    route_policy_scope: description.policy_scope,
                     modification_tag: tag(description.guid, description.index),
                     ..Registration::default()
                 },
@@ -262,6 +266,7 @@ struct Model {
 struct ModelPool {
     endpoints: Vec<ModelEndpoint>,
     route_service: &'static str,
+    policy_scope: &'static str,
     algorithm: Algorithm,
     changed: Millis,
 }
@@ -330,6 +335,7 @@ impl Model {
         let pool = self.pools.entry(key.to_owned()).or_insert(ModelPool {
             endpoints: Vec::new(),
             route_service: "",
+            policy_scope: "",
             algorithm: Algorithm::RoundRobin,
             changed: now,
         });
@@ -354,6 +360,7 @@ impl Model {
             None => pool.endpoints.push(new),
         }
         pool.route_service = description.route_service;
+        pool.policy_scope = description.policy_scope;
         let algorithm = Algorithm::from_name(description.algorithm);
         pool.algorithm = algorithm.unwrap_or(pool.algorithm);
     }
@@ -419,6 +426,9 @@ impl Model {
             );
             prop_assert_eq!(pool.algorithm(), expected.algorithm);
             let endpoints = pool.endpoints();
+            let policy = endpoints.route_policy();
+            let scope = policy.map_or("", |policy| policy.scope());
+            prop_assert_eq!(scope, expected.policy_scope);
             prop_assert_eq!(endpoints.len(), expected.endpoints.len());
             for (slot, expected) in endpoints.iter().zip(&expected.endpoints) {
                 let endpoint = slot.endpoint();

@@ -1,5 +1,7 @@
 //! Registering and unregistering (spec 2.3).
 
+use std::sync::Arc;
+
 use super::world::{World, plain};
 use crate::table::{Algorithm, ModificationTag, Protocol, Registration, Settings};
 
@@ -146,6 +148,36 @@ fn the_latest_valid_algorithm_is_that_of_the_pool() {
 }
 
 #[test]
+fn the_latest_registration_says_who_may_call() {
+    let mut world = World::new();
+    let with = |port, scope, sources| Registration {
+        route_policy_scope: scope,
+        route_policy_sources: sources,
+        ..plain(port)
+    };
+    let policy = |world: &World| {
+        let pool = world.pool("a.test").unwrap();
+        pool.endpoints().route_policy().cloned()
+    };
+    world.register(&["a.test"], &with(1, "", "cf:any"));
+    assert_eq!(policy(&world), None, "a scope is what turns it on");
+    world.register(&["a.test"], &with(2, "org", " cf:app:g ,, bad,"));
+    let first = policy(&world).unwrap();
+    assert_eq!(first.scope(), "org");
+    assert_eq!(first.sources(), [Box::from("cf:app:g"), Box::from("bad")]);
+    world.register(&["a.test"], &with(3, "org", "cf:app:g,bad"));
+    let same = policy(&world).unwrap();
+    assert!(
+        Arc::ptr_eq(&first, &same),
+        "it is kept while it is the same"
+    );
+    world.register(&["a.test"], &with(3, "any", "cf:app:g,bad"));
+    assert_eq!(policy(&world).unwrap().scope(), "any");
+    world.register(&["a.test"], &plain(2));
+    assert_eq!(policy(&world), None);
+}
+
+#[test]
 fn a_new_pool_has_the_default_algorithm() {
     let mut world = World::with(Settings {
         default_algorithm: Algorithm::LeastConnection,
@@ -255,7 +287,7 @@ fn a_change_of_any_field_is_an_update_in_place() {
         guid: "g",
         index: 0,
     };
-    let changes: [fn(&mut Registration<'_>); 12] = [
+    let changes: [fn(&mut Registration<'_>); 14] = [
         |r| r.app = "app",
         |r| r.protocol = Protocol::Http2,
         |r| r.server_cert_domain_san = "san",
@@ -268,6 +300,8 @@ fn a_change_of_any_field_is_an_update_in_place() {
         |r| r.updated_at_ns = 17,
         |r| r.algorithm_text = "x",
         |r| r.availability_zone = "z1",
+        |r| r.route_policy_scope = "any",
+        |r| r.route_policy_sources = "cf:any",
     ];
     let mut world = World::new();
     let mut registration = plain(1);
@@ -330,6 +364,8 @@ fn an_endpoint_shows_every_field_of_its_registration() {
         },
         algorithm: Some(Algorithm::LeastConnection),
         algorithm_text: "least-connection",
+        route_policy_scope: "org",
+        route_policy_sources: "cf:any",
     };
     let mut world = World::new();
     world.register(&["a.test"], &registration);
@@ -346,6 +382,8 @@ fn an_endpoint_shows_every_field_of_its_registration() {
     assert_eq!(endpoint.availability_zone(), "zone");
     assert_eq!(endpoint.route_service_url(), "https://rs.test");
     assert_eq!(endpoint.load_balancing_algorithm(), "least-connection");
+    assert_eq!(endpoint.route_policy_scope(), "org");
+    assert_eq!(endpoint.route_policy_sources(), "cf:any");
     assert_eq!(endpoint.modification_tag(), registration.modification_tag);
     let all: Vec<_> = endpoint.tags().collect();
     assert_eq!(all, [("component", "c"), ("process_id", "app")]);
