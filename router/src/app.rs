@@ -18,7 +18,8 @@ use tokio::task::JoinSet;
 use crate::accept::{FrontEndError, listen};
 use crate::config::{BalancingAlgorithm, Config};
 use crate::control::{
-    Health, Identity, Registrar, Segments, Subscriber, publish_active_apps, watch_failures,
+    ConnectError, Health, Identity, Registrar, RoutingApi, Segments, Subscriber,
+    publish_active_apps, watch_failures,
 };
 use crate::filters::Filters;
 use crate::observe::access_log::{self, AccessLog, LogSettings};
@@ -53,6 +54,9 @@ pub enum StartError {
         /// What is wrong with it.
         error: String,
     },
+    /// The Routing API gives no routes, or the UAA no token for it.
+    #[error("{0}")]
+    RoutingApi(#[from] ConnectError),
     /// The bus does not take our subscription.
     #[error("{0}")]
     Subscribe(cloverleaf_bus::BusError),
@@ -159,6 +163,7 @@ impl Router {
         let identity = Identity::new(&config, local_ip);
         let operators = Operators {
             config: &config,
+        let routing_api = RoutingApi::connect(&config, Arc::clone(&metrics)).await?;
             identity: &identity,
             health: &health,
             table: &table,
@@ -181,6 +186,9 @@ impl Router {
         let of_subscriber = Arc::clone(&metrics);
         tasks.spawn(async move {
             subscriber.run(of_subscriber).await;
+        if let Some(routing_api) = routing_api {
+            tasks.spawn(routing_api.run(Arc::clone(&registrar)));
+        }
             closed.send_replace(true);
         });
         if !config.publish_active_apps_interval.is_zero() {

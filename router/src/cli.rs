@@ -198,6 +198,9 @@ async fn start(config: Config) -> Result<Router, ExitCode> {
     })
 }
 
+            StartError::RoutingApi(_) => {
+                tracing::error!(target: "main", error = error_text, "routing-api-connection-failed")
+            }
 fn nats_options(config: &Config) -> NatsOptions {
     let nats = &config.nats;
     let server = |host: &NatsHost| ServerAddress {

@@ -281,8 +281,8 @@ const RESERVED: &[Reserved] = &[
     },
     Reserved {
         path: "socket2",
-        to: &["accept", "upstream/connection.rs"],
-        why: "socket options have two homes",
+        to: &["accept", "control/call.rs", "upstream/connection.rs"],
+        why: "socket options have three homes",
     },
     Reserved {
         path: "serde_json",

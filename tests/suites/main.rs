@@ -26,6 +26,7 @@ mod retries;
 mod rewriting;
 mod route_services;
 mod signals;
+mod routing_api;
 mod soak;
 mod start;
 mod status_server;

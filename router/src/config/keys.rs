@@ -141,15 +141,15 @@ section! {
             /// Interval of repeated `router.start` messages.
             publish_start_message_interval: Duration = secs(30) => Accepted("`router.start` is sent at every connection only"),
             /// The Routing API as a source of routes.
-            routing_api: RoutingApi => Later,
+            routing_api: RoutingApi => Works,
             /// Where tokens for the Routing API come from.
-            oauth: Oauth => Later,
+            oauth: Oauth => Works,
             /// Attempts to get a token.
-            token_fetcher_max_retries: u32 = 3 => Later,
+            token_fetcher_max_retries: u32 = 3 => Works,
             /// Wait between attempts to get a token.
-            token_fetcher_retry_interval: Duration = secs(5) => Later,
+            token_fetcher_retry_interval: Duration = secs(5) => Works,
             /// Seconds before its expiry at which a token is fetched anew.
-            token_fetcher_expiration_buffer_time: usize = 30 => Later,
+            token_fetcher_expiration_buffer_time: usize = 30 => Works,
         }
         "Backends" {
             /// Attempts, connections and client identity.

@@ -53,8 +53,17 @@ pub(super) fn check(config: &Config, template: TemplateCheck, reader: &mut Reade
             expected,
         );
     }
-    if config.routing_api.is_enabled() && !config.routing_api.auth_disabled {
-        oauth(config, reader);
+    let api = &config.routing_api;
+    if api.is_enabled() {
+        if api.scheme_and_host().is_none() {
+            reader.refuse(
+                "routing_api.uri",
+                "https:// or http:// and a host, without port",
+            );
+        }
+        if !api.auth_disabled {
+            oauth(config, reader);
+        }
     }
     if config.prometheus.enabled && !config.prometheus.cert_path.is_empty() {
         prometheus(config, reader);
@@ -78,15 +87,11 @@ fn oauth(config: &Config, reader: &mut Reader<'_>) {
     if oauth.token_endpoint.is_empty() {
         reader.refuse("oauth.token_endpoint", format!("a host, because {reason}"));
     }
-    if u16::try_from(oauth.port).unwrap_or(0) == 0 {
+    if oauth.tls_port().is_none() {
         reader.refuse("oauth.port", format!("a TLS port, because {reason}"));
     }
-    if !oauth.ca_certs.is_empty()
-        && let Some(pem) = unless_ok(
-            "oauth.ca_certs",
-            std::fs::read_to_string(&oauth.ca_certs),
-            reader,
-        )
+    if let Some(pem) = oauth.authorities()
+        && let Some(pem) = unless_ok("oauth.ca_certs", pem, reader)
         && let Err(error) = trust_bundle(&pem)
     {
         let found = format!("the file {error}");

@@ -3,11 +3,13 @@
 //! It runs on a runtime of its own and changes the table through one place, the [`Registrar`].
 
 mod active_apps;
+mod call;
 mod component;
 mod failures;
 mod listener;
 mod registrar;
 mod segments;
+mod routing_api;
 mod subscriber;
 
 pub mod debug;
@@ -26,3 +28,4 @@ pub use listener::Transport;
 pub use registrar::Registrar;
 pub use segments::Segments;
 pub use subscriber::{Identity, Subscriber};
+pub use routing_api::{ConnectError, RoutingApi};

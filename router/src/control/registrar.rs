@@ -1,9 +1,10 @@
 //! The one place through which the routing table changes.
 //!
-//! Every source (NATS, the embedded bus, later the Routing API) and every failure that removes an endpoint comes through
+//! Every source (NATS, the embedded bus, the Routing API) and every failure that removes an endpoint comes through
 //! here, one after the other, so there is one writer and one order. Each change is told to the component log and the
 //! metrics.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -150,6 +151,45 @@ impl Registrar {
     /// Milliseconds since the start.
     pub fn now(&self) -> Millis {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    /// An endpoint of a source without isolation segments is there, or still there.
+    pub fn register_entry(
+        &self,
+        source: SourceId,
+        uris: &[Cow<'_, str>],
+        registration: &Registration<'_>,
+    ) {
+        if self.segments.include("") {
+            self.apply(Change::Register {
+                source,
+                uris,
+                registration,
+            });
+        }
+    }
+
+    /// Such an endpoint has left some routes.
+    pub fn unregister_entry(
+        &self,
+        source: SourceId,
+        uris: &[Cow<'_, str>],
+        (host, port): (&str, u16),
+        modification_tag: ModificationTag<'_>,
+    ) {
+        if !self.segments.include("") {
+            return;
+        }
+        for _ in uris {
+            self.changing().counters.unregistered("");
+        }
+        self.apply(Change::Unregister {
+            source,
+            uris,
+            host,
+            port,
+            modification_tag,
+        });
+    }
+
     }
 
     fn changing(&self) -> MutexGuard<'_, Changing> {
@@ -254,8 +294,8 @@ fn warn_of_policy(pool: &Pool, endpoint: &Endpoint) {
     }
 }
 
-fn borrow<'a>(text: &'a str) -> std::borrow::Cow<'a, str> {
-    std::borrow::Cow::Borrowed(text)
+fn borrow(text: &str) -> Cow<'_, str> {
+    Cow::Borrowed(text)
 }
 
 fn dash(text: &str) -> &str {

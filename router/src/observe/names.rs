@@ -66,6 +66,8 @@ metrics! {
     ROUTES_UNREGISTERED = "routes_unregistered", "Routes that went with the unregistration of their last endpoint.";
     /// Counter.
     ROUTES_PRUNED = "routes_pruned", "Endpoints removed because nothing had renewed them in time.";
+    /// Gauge: lb_algorithm, route.
+    ENDPOINTS_PER_POOL = "endpoints_per_pool", "Endpoints of each route that is balanced by hash.";
     /// Gauge.
     TOTAL_ROUTES = "total_routes", "Routes in the table.";
     /// Gauge, milliseconds.
@@ -82,6 +84,22 @@ metrics! {
     UPTIME = "uptime", "Seconds since the process started.";
     /// Counter: cause.
     HANDLER_ERRORS = "promhttp_metric_handler_errors_total", "Scrapes that failed, by cause.";
+
+    // Fed by the Routing API's client; GoRouter sends these to metron only.
+
+    /// Counter.
+    TOKEN_FETCH_ERRORS = "token_fetch_errors", "Times that no token could be had from the UAA, all tries taken together.";
+    /// Counter.
+    SUBSCRIBE_EVENTS_ERRORS = "subscribe_events_errors", "Times that the Routing API's events could not be subscribed to, all tries taken together.";
+
+    // Fed by changes of certificates and configuration; GoRouter has no counterpart.
+
+    /// Gauge, days: key, name.
+    CERTIFICATE_DAYS_LEFT = "certificate_days_left", "Days until a certificate expires, of each key the one that expires first; negative afterwards.";
+    /// Counter: result.
+    CERTIFICATE_RELOADS = "certificate_reloads", "Changes of files with certificates, keys and authorities, by whether they are in force or were refused.";
+    /// Counter: result.
+    CONFIG_RELOADS = "config_reloads", "Changes of the configuration by SIGHUP, by whether they are in force or were refused.";
 
     // Fed by the access log; GoRouter has no counterpart.
 
@@ -118,9 +136,11 @@ older than what is known). A metric with a label appears with its first value.
 
     const MISSING: &str = "
 `empty_content_length_header` stays 0: such a request is refused with 400 before it is counted, as with GoRouter's newer
-releases. `endpoints_per_pool` (hash-based routing) does not exist yet.
+releases.
 
-Only here, not in GoRouter: `uptime`, and the three `access_log_...` counters.
+Only here, not in GoRouter: `uptime`, `token_fetch_errors`, `subscribe_events_errors`, `certificate_days_left`, `certificate_reloads`,
+`config_reloads`, and the three `access_log_...`
+counters.
 ";
 
     fn page() -> String {

@@ -27,6 +27,7 @@ pub struct Metrics {
     pub(super) losses: Arc<Losses>,
     gauges: [AtomicI64; Gauge::ALL.len()],
     pub(super) failed_scrapes: AtomicU64,
+    incidents: [AtomicU64; Incident::ALL.len()],
 }
 
 /// Numbers that go up and down, set by whoever knows them.
@@ -63,6 +64,22 @@ impl Gauge {
 impl Metrics {
     /// Metrics as `config` wants them. `started` is when the process was.
     pub fn new(config: &Config, started: Instant) -> Metrics {
+/// What the control plane meets with other services, now and then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Incident {
+    /// There was no token to be had.
+    TokenFetch,
+    /// The events of the Routing API could not be subscribed to.
+    SubscribeEvents,
+}
+
+impl Incident {
+    pub(super) const ALL: [(Incident, Metric); 2] = [
+        (Incident::TokenFetch, names::TOKEN_FETCH_ERRORS),
+        (Incident::SubscribeEvents, names::SUBSCRIBE_EVENTS_ERRORS),
+    ];
+}
+
         let buckets = &config
             .prometheus
             .meters
@@ -78,6 +95,7 @@ impl Metrics {
             failed_scrapes: AtomicU64::new(0),
         };
         metrics.set(Gauge::MsSinceLastRegistryUpdate, -1);
+            incidents: Default::default(),
         metrics
     }
 
@@ -103,6 +121,15 @@ impl Metrics {
 
     pub(super) fn gauge(&self, gauge: Gauge) -> i64 {
         self.gauges[gauge as usize].load(Ordering::Relaxed)
+    }
+
+    /// Counts an incident.
+    pub fn incident(&self, incident: Incident) {
+        self.incidents[incident as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn incidents(&self, incident: Incident) -> u64 {
+        self.incidents[incident as usize].load(Ordering::Relaxed)
     }
 
     /// What the deprecated status server shows of the data path.

@@ -10,7 +10,8 @@ use super::histogram::Bounds;
 use super::meter::{Form, Measured};
 use super::names::{self, Metric};
 use super::registrations::{Action, Totals as RegistryTotals};
-use super::registry::{Gauge, Metrics};
+use super::registry::{Gauge, Incident, Metrics};
+use super::reloads::{Outcome, Reload, Reloads};
 
 /// Everything there is at this moment. A family without a sample is left out.
 pub(super) fn families(metrics: &Metrics) -> Vec<MetricFamily> {
@@ -23,6 +24,9 @@ pub(super) fn families(metrics: &Metrics) -> Vec<MetricFamily> {
     }
     let losses = &metrics.losses;
     families.push(counter(names::LOG_DROPPED, losses.dropped_records()));
+    families.extend(
+        Incident::ALL.map(|(incident, metric)| counter(metric, metrics.incidents(incident))),
+    );
     families.push(counter(names::LOG_FAILED, losses.failed_records()));
     families.push(counter(names::LOG_UNSTREAMED, losses.unstreamed_records()));
     let causes = [("encoding", get(&metrics.failed_scrapes)), ("gathering", 0)];

@@ -1,5 +1,6 @@
 //! What both sides' TLS have in common: what is offered, and who is trusted.
 //!
+//! - [`calls`]: how the control plane calls other services
 //! - [`offer`]: versions and cipher suites as configured
 //! - [`trust`]: authorities of servers, and how a server's certificate is judged
 //! - [`unverified`]: servers whose certificates are not judged at all
@@ -7,10 +8,12 @@
 //! The handshakes themselves are where the connections are: with clients in `accept`, with backends in `upstream`, with
 //! operators in `control`.
 
+mod calls;
 mod offer;
 mod trust;
 mod unverified;
 
+pub use calls::{CallsError, to_routing_api, to_uaa};
 pub use offer::{provider, versions};
 pub use trust::ServerTrust;
 pub use unverified::Unverified;
