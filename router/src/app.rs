@@ -2,7 +2,8 @@
 
 mod debug;
 mod operators;
-mod secured;
+mod reload;
+mod settings;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -21,18 +22,17 @@ use crate::control::{
     ConnectError, Health, Identity, Registrar, RoutingApi, Segments, Subscriber,
     publish_active_apps, watch_failures,
 };
-use crate::filters::Filters;
 use crate::observe::access_log::{self, AccessLog, LogSettings};
 use crate::observe::registry::Metrics;
-use crate::policy::Policy;
 use crate::respond::Page;
 use crate::table::{self, Algorithm, EmptyPool, Millis, Table};
 use crate::upstream::{ConnectorError, ServicesError};
-use crate::worker::{Handover, Parts, Phase, Scheme, handovers, spawn};
+use crate::worker::{Handover, Parts, Phase, Scheme, Settings, handovers, spawn};
 use operators::Operators;
-use secured::Secured;
+use settings::{Fixed, settings};
 
 pub use debug::DebugServer;
+pub use reload::{ReloadError, Reloader};
 
 /// How often a drain looks whether the last connection has ended.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
@@ -98,6 +98,9 @@ pub struct Router {
     health: Arc<Health>,
     registrar: Arc<Registrar>,
     phase: watch::Sender<Phase>,
+    settings: watch::Sender<Settings>,
+    fixed: Fixed,
+    metrics: Arc<Metrics>,
     loads: Option<Handover>,
     workers: Vec<JoinHandle<()>>,
     log: AccessLog,
@@ -138,7 +141,8 @@ impl Router {
         let local_ip = local_ip().map_err(StartError::LocalAddress)?;
         let workers = config.workers();
 
-        let error_page = error_page(&config)?;
+        // Told before anything is opened.
+        drop(error_page(&config)?);
         let metrics = Arc::new(Metrics::new(&config, started));
         let registrar = Registrar::new(
             Table::new(table_settings(&config)),
@@ -159,11 +163,11 @@ impl Router {
             .await
             .map_err(|error| StartError::Worker(error.into()))?;
         let log = log.map_err(StartError::AccessLog)?;
+        let routing_api = RoutingApi::connect(&config, Arc::clone(&metrics)).await?;
         let mut tasks = JoinSet::new();
         let identity = Identity::new(&config, local_ip);
         let operators = Operators {
             config: &config,
-        let routing_api = RoutingApi::connect(&config, Arc::clone(&metrics)).await?;
             identity: &identity,
             health: &health,
             table: &table,
@@ -182,13 +186,13 @@ impl Router {
             config.nats_client_ping_interval,
         );
         let subscriber = subscriber.await.map_err(StartError::Subscribe)?;
+        if let Some(routing_api) = routing_api {
+            tasks.spawn(routing_api.run(Arc::clone(&registrar)));
+        }
         let (closed, bus_closed) = watch::channel(false);
         let of_subscriber = Arc::clone(&metrics);
         tasks.spawn(async move {
             subscriber.run(of_subscriber).await;
-        if let Some(routing_api) = routing_api {
-            tasks.spawn(routing_api.run(Arc::clone(&registrar)));
-        }
             closed.send_replace(true);
         });
         if !config.publish_active_apps_interval.is_zero() {
@@ -202,31 +206,33 @@ impl Router {
             ));
         }
 
-        // The system's authorities are read from files.
-        let secured = {
-            let config = Arc::clone(&config);
-            tokio::task::spawn_blocking(move || Secured::new(&config))
+        let fixed = Fixed {
+            local_ip,
+            extra_headers: log_settings.extra_headers,
         };
-        let secured = secured.await;
-        let secured = secured.map_err(|error| StartError::Worker(error.into()))??;
+        // The system's authorities are read from files.
+        let first = {
+            let (config, fixed) = (Arc::clone(&config), fixed.clone());
+            tokio::task::spawn_blocking(move || settings(&config, &fixed))
+        };
+        let first = first.await;
+        let first = first.map_err(|error| StartError::Worker(error.into()))??;
 
         let delay = config.start_response_delay_interval;
         tracing::debug!(target: "router", { "sleep_time_seconds" = delay.as_secs_f64() },
             "Sleeping before returning success on /health endpoint to preload routing table");
         tokio::time::sleep(delay).await;
 
-        let policy = Arc::new(Policy {
-            error_page,
-            max_clients: max_clients(),
-            ..Policy::new(&config, local_ip, log_settings.extra_headers)
-        });
-        let filters = Filters::new(&config, &policy);
+        let (settings, of_workers) = watch::channel(first);
         let (phase, phases) = watch::channel(Phase::Serve);
         let mut router = Router {
             config,
             health,
             registrar,
             phase,
+            settings,
+            fixed,
+            metrics: Arc::clone(&metrics),
             loads: None,
             workers: Vec::new(),
             log,
@@ -238,12 +244,8 @@ impl Router {
         for (number, (handover, inbox)) in handovers(workers).into_iter().enumerate() {
             router.loads.get_or_insert_with(|| handover.clone());
             let parts = Parts {
-                front_end: secured.front_end.clone(),
-                connector: secured.connector.clone(),
-                services: secured.services.clone(),
+                settings: of_workers.clone(),
                 table: Arc::clone(&table),
-                policy: Arc::clone(&policy),
-                filters: filters.clone(),
                 health: Arc::clone(&router.health),
                 started,
                 log: router.log.worker(),
@@ -256,6 +258,7 @@ impl Router {
                 .map_err(StartError::Worker)?;
             router.workers.push(thread);
         }
+        router.look_at_certificates();
         router.health.set_healthy();
         tracing::info!(target: "main", "gorouter.started");
         Ok(router)
@@ -290,6 +293,11 @@ impl Router {
             }
         }
         Ok(of_workers)
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// The open ports.

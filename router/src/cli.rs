@@ -9,7 +9,7 @@ use cloverleaf_bus::{Bus, NatsCredentials, NatsOptions, NatsTls, ServerAddress, 
 use cloverleaf_telemetry::{Format, Json, Level, LogHandle, Settings, TimestampFormat};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{DebugServer, Router, StartError};
+use crate::app::{DebugServer, Reloader, Router, StartError};
 use crate::config::{Arguments, Config, Loaded, LogLevel, NatsHost};
 use crate::respond::Page;
 
@@ -28,11 +28,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let path = arguments.config.as_deref();
     if arguments.check {
-        let check = Config::check(path, |template| {
-            Page::parse(template)
-                .map(drop)
-                .map_err(|error| error.to_string())
-        });
+        let check = Config::check(path, Page::check);
         print_to(std::io::stdout(), &check.text);
         return ExitCode::from(check.code);
     }
@@ -130,15 +126,16 @@ async fn serve(loaded: Loaded, log: LogHandle) -> ExitCode {
         tracing::error!(target: "main", error = "logging.metron_address is empty", "dropsonde-initialize-error");
         return ExitCode::FAILURE;
     }
-    let mut signals = match Signals::new() {
-        Ok(signals) => signals,
-        Err(error) => {
+    let (mut signals, mut hangup) = match (Signals::new(), signal(SignalKind::hangup())) {
+        (Ok(signals), Ok(hangup)) => (signals, hangup),
+        (Err(error), _) | (_, Err(error)) => {
             tracing::error!(target: "main", %error, "signals-not-available");
             return ExitCode::FAILURE;
         }
     };
-    let debug = DebugServer::start(&config.debug_addr, log).await;
-    let router = tokio::select! {
+    let debug = DebugServer::start(&config.debug_addr, log.clone()).await;
+    let mut reloader = Reloader::new(loaded.origin);
+    let mut router = tokio::select! {
         router = start(config) => match router {
             Ok(router) => router,
             Err(code) => return code,
@@ -149,19 +146,31 @@ async fn serve(loaded: Loaded, log: LogHandle) -> ExitCode {
     if let Some(debug) = &debug {
         debug.watch(&router);
     }
-    let end = tokio::select! {
-        end = signals.next() => end,
-        () = router.bus_closed() => {
-            // Said by whoever noticed. Without the bus the table can only grow stale.
-            router.stop().await;
-            return ExitCode::FAILURE;
+    let end = loop {
+        tokio::select! {
+            end = signals.next() => break end,
+            () = router.bus_closed() => {
+                // Said by whoever noticed. Without the bus the table can only grow stale.
+                router.stop().await;
+                return ExitCode::FAILURE;
+            }
+            () = reloader.file_changed() => reloader.refresh(&mut router).await,
+            _ = hangup.recv() => {
+                let changes = reloader.reload(&mut router).await.unwrap_or_default();
+                if changes.live.iter().any(|change| change.key == "logging.level") {
+                    log.set_level(level(router.config().logging.level));
+                }
+            }
         }
     };
     // The first signal decides; what comes behind it is only told (spec 9.4).
     let ignored = tokio::spawn(async move {
         loop {
-            let ignored = signals.next().await;
-            tracing::info!(target: "main", signal = ignored.name(), "gorouter.signal.ignored");
+            let ignored = tokio::select! {
+                end = signals.next() => end.name(),
+                _ = hangup.recv() => "hangup",
+            };
+            tracing::info!(target: "main", signal = ignored, "gorouter.signal.ignored");
         }
     });
     match end {
@@ -189,6 +198,9 @@ async fn start(config: Config) -> Result<Router, ExitCode> {
             StartError::AccessLog(_) => {
                 tracing::error!(target: "main", error = error_text, "error-creating-access-logger")
             }
+            StartError::RoutingApi(_) => {
+                tracing::error!(target: "main", error = error_text, "routing-api-connection-failed")
+            }
             StartError::Listener { .. } => {
                 tracing::error!(target: "main", error = error_text, "tcp-listener-error")
             }
@@ -198,9 +210,6 @@ async fn start(config: Config) -> Result<Router, ExitCode> {
     })
 }
 
-            StartError::RoutingApi(_) => {
-                tracing::error!(target: "main", error = error_text, "routing-api-connection-failed")
-            }
 fn nats_options(config: &Config) -> NatsOptions {
     let nats = &config.nats;
     let server = |host: &NatsHost| ServerAddress {

@@ -1,6 +1,7 @@
 //! Certificates made for one test.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -11,6 +12,8 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
+
+use crate::folder::Folder;
 
 /// An authority that signs identities.
 pub struct Authority {
@@ -25,6 +28,25 @@ pub struct Identity {
     pub certificate: String,
     /// Its private key.
     pub key: String,
+}
+
+impl Identity {
+    /// The certificate as it is sent.
+    ///
+    /// # Panics
+    /// When it is none.
+    pub fn der(&self) -> Vec<u8> {
+        pem(&self.certificate).to_vec()
+    }
+
+    /// Writes both as `NAME.crt` and `NAME.key`.
+    ///
+    /// # Panics
+    /// When they cannot be written.
+    pub fn write(&self, folder: &Folder, name: &str) {
+        folder.write(&format!("{name}.crt"), &self.certificate);
+        folder.write(&format!("{name}.key"), &self.key);
+    }
 }
 
 impl Authority {
@@ -54,6 +76,18 @@ impl Authority {
     /// # Panics
     /// When a name is none.
     pub fn identity(&self, names: &[&str]) -> Identity {
+        self.identity_for(names, None)
+    }
+
+    /// The same, whose last day is so many days from now.
+    ///
+    /// # Panics
+    /// When a name is none.
+    pub fn identity_until(&self, names: &[&str], days: i64) -> Identity {
+        self.identity_for(names, Some(days))
+    }
+
+    fn identity_for(&self, names: &[&str], days: Option<i64>) -> Identity {
         let key = KeyPair::generate().expect("a key");
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("names for a certificate");
@@ -61,6 +95,15 @@ impl Authority {
             ExtendedKeyUsagePurpose::ServerAuth,
             ExtendedKeyUsagePurpose::ClientAuth,
         ];
+        if let Some(days) = days {
+            let day = Duration::from_secs(24 * 60 * 60);
+            let span = day * u32::try_from(days.unsigned_abs()).expect("a number of days");
+            let now = SystemTime::now();
+            params.not_after = match days < 0 {
+                true => (now - span).into(),
+                false => (now + span).into(),
+            };
+        }
         let certificate = params
             .signed_by(&key, &self.issuer)
             .expect("a certificate")

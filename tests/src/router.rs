@@ -19,7 +19,7 @@ use crate::http::Response;
 use crate::metrics::Metrics;
 use crate::process::Process;
 use crate::registration::Registration;
-use crate::start::{Ports, STATUS_USER, Start};
+use crate::start::{CONFIG, Ports, STATUS_USER, Start, set};
 
 /// A router process with its bus; both end when it is dropped.
 #[derive(Debug)]
@@ -209,6 +209,22 @@ impl Router {
     /// The access log.
     pub fn access_log(&self) -> AccessLog {
         AccessLog::at(&self.folder.path().join("access.log"))
+    }
+
+    /// Where its configuration and its logs are.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Changes a key in the configuration's file, such as `backends.max_conns`; null removes it. Nobody is told.
+    ///
+    /// # Panics
+    /// When the file is not there.
+    pub fn configure(&self, key: &str, value: impl Into<Value>) {
+        let text = fs::read(self.folder.path().join(CONFIG)).expect("a configuration");
+        let mut config = serde_json::from_slice(&text).expect("JSON");
+        set(&mut config, key, value.into());
+        self.folder.write(CONFIG, &format!("{config:#}\n"));
     }
 
     /// The component log so far.

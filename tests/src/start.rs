@@ -18,6 +18,9 @@ pub(crate) const STATUS_USER: &str = "status-user:status-pass";
 /// Ports can be taken by others between the look and the start.
 const TRIES: usize = 3;
 
+/// The file of the configuration in a router's folder.
+pub(crate) const CONFIG: &str = "gorouter.yml";
+
 /// The program under test.
 const PROGRAM: &str = "cloverleaf-router";
 
@@ -110,7 +113,7 @@ impl Start {
         let (folder, ports) = (Folder::new(), Ports::reserve());
         let config = self.config(&folder, &ports);
         // JSON is YAML.
-        let file = folder.write("gorouter.yml", &format!("{config:#}\n"));
+        let file = folder.write(CONFIG, &format!("{config:#}\n"));
         let mut command = match self.open_files {
             None => Command::new(binary(PROGRAM)),
             Some(limit) => {
@@ -177,8 +180,8 @@ impl Start {
     #[track_caller]
     pub fn run(config: &str, arguments: &[&str]) -> Finished {
         let folder = Folder::new();
-        folder.write("gorouter.yml", config);
-        Start::run_in(&folder, &[&["-c", "gorouter.yml"], arguments].concat())
+        folder.write(CONFIG, config);
+        Start::run_in(&folder, &[&["-c", CONFIG], arguments].concat())
     }
 
     /// Runs the program in a folder with these arguments alone until it ends.
@@ -229,7 +232,7 @@ fn lost_a_port(router: &mut Router) -> bool {
 }
 
 /// Sets a dotted key; null removes it.
-fn set(config: &mut Value, key: &str, value: Value) {
+pub(crate) fn set(config: &mut Value, key: &str, value: Value) {
     let (parents, last) = key
         .rsplit_once('.')
         .map_or((None, key), |(parents, last)| (Some(parents), last));

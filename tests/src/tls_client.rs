@@ -77,6 +77,16 @@ impl TlsClient {
         Ok(bytes)
     }
 
+    /// The server's certificate, as it was sent.
+    ///
+    /// # Panics
+    /// When it sent none.
+    pub fn certificate(&self) -> Vec<u8> {
+        let sent = self.stream.conn.peer_certificates();
+        let leaf = sent.and_then(<[_]>::first).expect("a certificate");
+        leaf.to_vec()
+    }
+
     /// How many certificates the server sent.
     pub fn certificates(&self) -> usize {
         self.stream.conn.peer_certificates().map_or(0, <[_]>::len)

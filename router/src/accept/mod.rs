@@ -1,5 +1,6 @@
 //! Listeners: one per worker and port, spread by the kernel (`SO_REUSEPORT`).
 
+mod preface;
 mod proxied;
 pub mod proxy_protocol;
 mod tls;
@@ -12,8 +13,9 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::DuplexStream;
 
-use crate::serve::{Peer, serve, serve_read_ahead};
+use crate::serve::{Peer, serve};
 use crate::worker::{Accepted, Inbox, Scheme, Share, Worker};
+use preface::serve_plain;
 use proxied::{Arrival, arrive};
 
 pub use tls::{FrontEnd, FrontEndError};
@@ -73,8 +75,9 @@ fn bind(port: u16, sharing: Sharing) -> io::Result<Socket> {
 }
 
 /// Accepts until the task is dropped.
-pub async fn accept(listener: tokio::net::TcpListener, scheme: Scheme, worker: Rc<Worker>) {
+pub async fn accept(listener: tokio::net::TcpListener, scheme: Scheme, mut worker: Rc<Worker>) {
     loop {
+        worker = worker.latest();
         if worker.handover.open() >= worker.policy.max_clients {
             // They wait in the kernel's queue, and those who are here are served.
             tokio::time::sleep(BREATHE).await;
@@ -82,6 +85,7 @@ pub async fn accept(listener: tokio::net::TcpListener, scheme: Scheme, worker: R
         }
         match listener.accept().await {
             Ok((stream, peer)) => {
+                worker = worker.latest();
                 // Registered with this runtime already: that is undone only for the few that change hands.
                 match worker.handover.is_over_share() {
                     None => admit(stream, peer, scheme, worker.handover.share(), &worker),
@@ -132,8 +136,9 @@ pub fn accept_waiting(listener: &TcpListener, scheme: Scheme, worker: &Rc<Worker
 }
 
 /// Serves what other workers pass on, until the task is dropped.
-pub async fn receive(mut inbox: Inbox, worker: Rc<Worker>) {
+pub async fn receive(mut inbox: Inbox, mut worker: Rc<Worker>) {
     while let Some(accepted) = inbox.recv().await {
+        worker = worker.latest();
         adopt(accepted, &worker);
     }
 }
@@ -168,12 +173,13 @@ fn admit(
         tokio::task::spawn_local(serve_proxied(stream, peer, share, Rc::clone(worker)));
         return;
     }
-    tokio::task::spawn_local(serve(
-        stream,
-        Peer::new(peer, false),
-        share,
-        Rc::clone(worker),
-    ));
+    let peer = Peer::new(peer, false);
+    if worker.policy.http2_prior_knowledge {
+        let served = serve_plain(stream, None, peer, share, Rc::clone(worker));
+        tokio::task::spawn_local(served);
+        return;
+    }
+    tokio::task::spawn_local(serve(stream, peer, share, Rc::clone(worker)));
 }
 
 /// Serves what the router asks of itself (spec 8.6). As if it came over TLS from this machine, and without a port.
@@ -192,7 +198,7 @@ async fn serve_proxied(
 ) {
     if let Some(Arrival { client, ahead }) = arrive(&mut stream, peer, &worker).await {
         let peer = Peer::new(client, false);
-        serve_read_ahead(stream, ahead, peer, share, worker).await;
+        serve_plain(stream, ahead, peer, share, worker).await;
     }
 }
 

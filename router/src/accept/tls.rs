@@ -23,6 +23,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::proxied::{Arrival, arrive, first_bytes};
 use crate::config::{Config, ForwardedClientCert};
+use crate::http2;
 use crate::serve::{Peer, serve};
 use crate::tls;
 use crate::worker::{Buffer, Share, Worker};
@@ -77,18 +78,27 @@ impl FrontEnd {
         };
         let mut server =
             server.with_cert_resolver(Arc::new(certificates::Certificates::new(&config.tls_pem)?));
+        server.ignore_client_order = true;
         // Sessions are resumed by tickets alone, which cost no memory and work on every worker.
         server.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
         server.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
         server.send_tls13_tickets = 1;
         if config.enable_http2 {
-            server.alpn_protocols = vec![b"http/1.1".to_vec()];
+            server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         }
         Ok(Some(FrontEnd {
             acceptor: TlsAcceptor::from(Arc::new(server)),
             names_certificate: config.forwarded_client_cert == ForwardedClientCert::SanitizeSet,
             asks_for_certificate,
         }))
+    }
+
+    /// Lets clients resume the sessions that they began under `former`, which must judge clients alike: a session that is
+    /// resumed is not judged again.
+    pub fn resume_sessions(&mut self, former: &FrontEnd) {
+        let mut server = ServerConfig::clone(self.acceptor.config());
+        server.ticketer = Arc::clone(&former.acceptor.config().ticketer);
+        self.acceptor = TlsAcceptor::from(Arc::new(server));
     }
 
     /// Who is at the other end, behind the handshake.
@@ -114,9 +124,6 @@ pub(super) async fn serve_tls(
     share: Share,
     worker: Rc<Worker>,
 ) {
-    let Some(front_end) = &worker.front_end else {
-        return;
-    };
     let Some(Arrival { client, ahead }) = arrive(&mut stream, peer, &worker).await else {
         return;
     };
@@ -129,6 +136,11 @@ pub(super) async fn serve_tls(
             None => return,
         },
     };
+    // Certificates may have changed while nothing was said.
+    let worker = worker.latest();
+    let Some(front_end) = &worker.front_end else {
+        return;
+    };
     timer.arm(match worker.policy.read_header_timeout {
         none if none.is_zero() => HANDSHAKE_TIMEOUT,
         limit => limit,
@@ -139,10 +151,7 @@ pub(super) async fn serve_tls(
         drop(timer.within(stream.shutdown()).await);
         return;
     }
-    let begun = Begun {
-        ahead: Some(ahead),
-        stream,
-    };
+    let begun = Begun::new(ahead, stream);
     let stream = match timer.within(front_end.acceptor.accept(begun)).await {
         Some(Ok(stream)) => Box::new(stream),
         Some(Err(error)) => return failed(client, &error),
@@ -150,7 +159,11 @@ pub(super) async fn serve_tls(
     };
     drop(timer);
     let peer = front_end.peer(client, &stream);
-    serve(stream, peer, share, Rc::clone(&worker)).await;
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        // In a box, so that a connection of HTTP/1.1 is a small task.
+        return Box::pin(http2::serve(stream, peer, share, worker)).await;
+    }
+    serve(stream, peer, share, worker).await;
 }
 
 /// The client's doing: nothing for an operator to act on.
@@ -163,6 +176,16 @@ fn failed(client: SocketAddr, error: &io::Error) {
 pub(super) struct Begun {
     ahead: Option<Buffer>,
     stream: TcpStream,
+}
+
+impl Begun {
+    /// A connection whose first bytes are in `ahead`.
+    pub(super) fn new(ahead: Buffer, stream: TcpStream) -> Begun {
+        Begun {
+            ahead: Some(ahead),
+            stream,
+        }
+    }
 }
 
 impl AsyncRead for Begun {

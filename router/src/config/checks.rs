@@ -137,6 +137,9 @@ fn upstream(config: &Config, reader: &mut Reader<'_>) {
     for (pem, index) in config.ca_certs.iter().zip(reader.indexes("ca_certs")) {
         check_bundle(&format!("ca_certs[{index}]"), pem, "", reader);
     }
+    if let (false, Some(of_file)) = (config.ca_certs_file.is_empty(), config.ca_certs.last()) {
+        check_bundle("ca_certs", of_file, "", reader);
+    }
     let list = "route_services.egress_blocklist";
     for (entry, index) in services.egress_blocklist.iter().zip(reader.indexes(list)) {
         network(&format!("{list}[{index}]"), entry, reader);

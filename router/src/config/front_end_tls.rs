@@ -3,7 +3,7 @@
 use cloverleaf_config::Reader;
 use cloverleaf_config::pem::trust_bundle;
 
-use super::pairs::{Pair, check_bundle};
+use super::pairs::{Pair, check_bundle, given};
 use super::{CertSubject, ClientCertValidation, Config, MaxTlsVersion, MinTlsVersion};
 
 /// Reports what keeps the HTTPS listener from opening, or the last listener from existing.
@@ -100,10 +100,11 @@ fn client_certificates(config: &Config, reader: &mut Reader<'_>) {
     );
     if !config.client_ca_certs.is_empty() {
         check_bundle(key, &config.client_ca_certs, "", reader);
-    } else if config.only_trust_client_ca_certs && asked {
+    } else if config.only_trust_client_ca_certs && asked && !reader.has_problem(&given(key, reader))
+    {
         let expected =
             "at least one certificate as PEM text, because only_trust_client_ca_certs is true";
-        reader.refuse(key, expected);
+        reader.refuse(&given(key, reader), expected);
     }
     if config.enable_verify_client_certificate_metadata {
         metadata_rules(config, reader);

@@ -48,6 +48,8 @@ section! {
             ssl_port: u16 = 443 => Works,
             /// Whether HTTP/2 is spoken with clients over TLS and with backends that ask for it.
             enable_http2: bool = true => Works,
+            /// Whether a client may also begin to speak HTTP/2 without TLS (prior knowledge, RFC 9113 section 3.3). Needs `enable_http2`.
+            enable_http2_prior_knowledge: bool => Works,
             /// Whether an HTTP/1 response may flow while the request body is still being read.
             enable_http1_concurrent_read_write: bool => Works,
             /// Whether a PROXY protocol header may come before a connection's first byte, on both listeners.
@@ -70,6 +72,8 @@ section! {
             client_cert_validation: ClientCertValidation => Works shown "empty",
             /// Certificates of the authorities that client certificates are verified against, one PEM text.
             client_ca_certs: String => Works,
+            /// File with them, in place of `client_ca_certs`; watched.
+            client_ca_certs_file: String => Works,
             /// Whether the system's authorities are left out when client certificates are verified.
             only_trust_client_ca_certs: bool => Works,
             /// Whether `verify_client_certificate_metadata` is applied.
@@ -156,6 +160,8 @@ section! {
             backends: Backends => Works,
             /// Authorities trusted for backends and route services beside the system's, one PEM text each.
             ca_certs: Vec<String> => Works,
+            /// File with more of them, beside those in `ca_certs`; watched.
+            ca_certs_file: String => Works,
             /// Whether a connection to a backend is closed after each request.
             disable_keep_alives: bool = true => Works,
             /// Idle connections kept in all; in effect for each endpoint.

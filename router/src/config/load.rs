@@ -5,6 +5,8 @@ use std::path::Path;
 
 use cloverleaf_config::{Document, Notice, Problem, Reader, Reading, Report};
 
+use super::files::Files;
+use super::origin::Origin;
 use super::{Config, checks, inert, late, rules};
 
 /// A configuration that can be run, with what is worth saying about it.
@@ -16,6 +18,8 @@ pub struct Loaded {
     pub notes: Vec<Notice>,
     /// Keys that are set and would matter, but that this release does not act on yet.
     pub not_yet: Vec<Notice>,
+    /// Where it came from, to be read again.
+    pub origin: Origin,
 }
 
 /// What `-check` prints, and the exit code.
@@ -38,7 +42,7 @@ impl Config {
             return Self::from_text("", "default configuration");
         };
         let text = read(path)?;
-        Self::from_text(&text, &path.display().to_string())
+        Origin::new(Some(path), &path.display().to_string(), &text).load(Depth::Load)
     }
 
     /// Loads YAML text; `source_name` stands for it in the report.
@@ -46,15 +50,7 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn from_text(text: &str, source_name: &str) -> Result<Loaded, Report> {
-        let (config, reading) = evaluate(text, source_name, Depth::Load)?;
-        match reading.report {
-            Some(report) => Err(report),
-            None => Ok(Loaded {
-                config,
-                notes: reading.notes,
-                not_yet: reading.not_yet,
-            }),
-        }
+        Origin::new(None, source_name, text).load(Depth::Load)
     }
 
     /// Checks a file the way `-check` does: also for what would end the process only later. `template` looks through the
@@ -64,8 +60,11 @@ impl Config {
             None => (Ok(String::new()), "default configuration".to_owned()),
             Some(path) => (read(path), path.display().to_string()),
         };
-        match text.and_then(|text| evaluate(&text, &source_name, Depth::Check(template))) {
-            Ok((_, reading)) => describe(&reading, &source_name),
+        match text.and_then(|text| {
+            let held = Files::default();
+            evaluate(&text, &source_name, Depth::Check(template), &held)
+        }) {
+            Ok(read) => describe(&read.reading, &source_name),
             Err(report) => Check {
                 text: format!("{report}\n"),
                 code: 1,
@@ -79,17 +78,32 @@ pub type TemplateCheck = fn(&str) -> Result<(), String>;
 
 /// How far to look.
 #[derive(Clone, Copy)]
-enum Depth {
+pub(super) enum Depth {
     /// What the configuration's own rules say.
     Load,
     /// Also files and what other parts of the router refuse at start.
     Check(TemplateCheck),
 }
 
-fn evaluate(text: &str, source_name: &str, depth: Depth) -> Result<(Config, Reading), Report> {
+/// What a text came to.
+pub(super) struct Evaluated {
+    pub(super) config: Config,
+    pub(super) reading: Reading,
+    /// The files that it names, as far as they could be read.
+    pub(super) files: Files,
+}
+
+/// Reads `text` and the files that it names, but for those that `held` has.
+pub(super) fn evaluate(
+    text: &str,
+    source_name: &str,
+    depth: Depth,
+    held: &Files,
+) -> Result<Evaluated, Report> {
     let document =
         Document::parse(text).map_err(|problem| Report::new(source_name, vec![problem]))?;
     let (mut config, mut reader) = Reader::read::<Config>(&document);
+    let files = Files::read(&mut config, held, &mut reader);
     rules::derive(&mut config, &mut reader);
     checks::check(&config, &mut reader);
     if let Depth::Check(template) = depth {
@@ -99,10 +113,14 @@ fn evaluate(text: &str, source_name: &str, depth: Depth) -> Result<(Config, Read
     reading
         .not_yet
         .retain(|notice| !inert::is_inert(&config, &notice.key));
-    Ok((config, reading))
+    Ok(Evaluated {
+        config,
+        reading,
+        files,
+    })
 }
 
-fn read(path: &Path) -> Result<String, Report> {
+pub(super) fn read(path: &Path) -> Result<String, Report> {
     let found = match fs::read(path) {
         Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => return Ok(text),

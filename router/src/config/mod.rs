@@ -8,16 +8,20 @@
 //! follows from other keys, `checks` reports what cannot run. [`Config::check`] also looks for what
 //! would end the process later (`late`).
 
+mod certificates;
 mod checks;
 mod ciphers;
 mod command_line;
+mod files;
 mod front_end_tls;
 mod inert;
 mod keys;
 mod late;
+mod live;
 mod load;
 mod logging;
 mod nats;
+mod origin;
 mod pairs;
 mod prometheus;
 mod proxy_protocol;
@@ -31,13 +35,16 @@ mod tls;
 mod upstream;
 
 pub use cloverleaf_config::pem::PemError;
+pub use certificates::CertificateLife;
 pub use command_line::Arguments;
 pub use keys::Config;
+pub use live::Changes;
 pub use load::{Check, Loaded, TemplateCheck};
 pub use logging::{
     AccessLog, ExtraLogField, LogFormat, LogLevel, Logging, RedactQueryParams, Tracing,
 };
 pub use nats::{Nats, NatsHost};
+pub use origin::{Origin, Refreshed};
 pub use prometheus::{Meters, MetricsTls, MetricsTlsError, Prometheus};
 pub use proxy_protocol::{Network, NoNetwork, ProxyProtocol};
 pub use reference::reference;

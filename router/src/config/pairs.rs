@@ -14,13 +14,17 @@ pub(super) struct Pair<'a> {
 impl Pair<'_> {
     /// Reports when either is missing, cannot be used, or does not match the other.
     pub(super) fn require(&self, reason: &str, reader: &mut Reader<'_>) {
-        if self.chain.is_empty() {
+        let (chain_key, private_key) = (
+            given(self.chain_key, reader),
+            given(self.private_key, reader),
+        );
+        if self.chain.is_empty() && !reader.has_problem(&chain_key) {
             let expected = format!("a certificate chain as PEM text, because {reason}");
-            reader.refuse(self.chain_key, expected);
+            reader.refuse(&chain_key, expected);
         }
-        if self.private.is_empty() {
+        if self.private.is_empty() && !reader.has_problem(&private_key) {
             let expected = format!("a private key as PEM text, because {reason}");
-            reader.refuse(self.private_key, expected);
+            reader.refuse(&private_key, expected);
         }
         if !self.chain.is_empty() && !self.private.is_empty() {
             self.check(reader);
@@ -51,13 +55,24 @@ impl Pair<'_> {
         let Err(error) = Identity::load(self.chain, self.private) else {
             return;
         };
+        let chain_key = given(self.chain_key, reader);
         if error.is_about_key() {
-            let expected = format!("the unencrypted private key of {}", self.chain_key);
-            reader.refuse_because(self.private_key, error.to_string(), expected);
+            let private_key = given(self.private_key, reader);
+            let expected = format!("the unencrypted private key of {chain_key}");
+            reader.refuse_because(&private_key, error.to_string(), expected);
         } else {
             let expected = "a certificate chain as PEM text, the leaf first";
-            reader.refuse_because(self.chain_key, error.to_string(), expected);
+            reader.refuse_because(&chain_key, error.to_string(), expected);
         }
+    }
+}
+
+/// The key that the file gives a PEM text: the one for the text itself, or the one that names a file with it.
+pub(super) fn given(key: &str, reader: &Reader<'_>) -> String {
+    let file_key = format!("{key}_file");
+    match reader.is_set(&file_key) {
+        true => file_key,
+        false => key.to_owned(),
     }
 }
 
@@ -67,9 +82,12 @@ pub(super) fn check_bundle(key: &str, pem: &str, reason: &str, reader: &mut Read
     if !reason.is_empty() {
         expected.push_str(&format!(", because {reason}"));
     }
-    if pem.is_empty() {
-        reader.refuse(key, expected);
+    let key = given(key, reader);
+    if reader.has_problem(&key) {
+        // It could not be read.
+    } else if pem.is_empty() {
+        reader.refuse(&key, expected);
     } else if let Err(error) = trust_bundle(pem) {
-        reader.refuse_because(key, error.to_string(), expected);
+        reader.refuse_because(&key, error.to_string(), expected);
     }
 }

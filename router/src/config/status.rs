@@ -34,6 +34,10 @@ section! {
         certificate: String => Works,
         /// Private key, PEM text.
         key: String => Works,
+        /// File with the chain, in place of `certificate`; watched.
+        certificate_file: String => Works,
+        /// File with the private key, in place of `key`; watched.
+        key_file: String => Works,
     }
 }
 

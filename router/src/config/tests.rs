@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 
 mod compat;
+mod files;
 mod refusals;
 mod tls;
 

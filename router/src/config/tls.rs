@@ -16,6 +16,10 @@ section! {
         cert_chain: String => Works shown "required",
         /// Private key, PEM text.
         private_key: String => Works shown "required",
+        /// File with the chain, in place of `cert_chain`; watched.
+        cert_chain_file: String => Works,
+        /// File with the private key, in place of `private_key`; watched.
+        private_key_file: String => Works,
     }
 }
 
@@ -60,6 +64,8 @@ section! {
         domain: String => Works also "name" shown "required",
         /// Authorities, PEM text.
         ca_certs: String => Works shown "required",
+        /// File with the authorities, in place of `ca_certs`; watched.
+        ca_certs_file: String => Works,
         /// Takes the place of the global key for these hosts.
         forwarded_client_cert: ForwardedClientCert = ForwardedClientCert::SanitizeSet => Works,
         /// Form of `X-Forwarded-Client-Cert`.

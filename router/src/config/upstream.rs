@@ -13,6 +13,12 @@ section! {
         cert_chain: String => Works,
         /// Its private key, PEM text.
         private_key: String => Works,
+        /// File with the chain, in place of `cert_chain`; watched.
+        cert_chain_file: String => Works,
+        /// File with the private key, in place of `private_key`; watched.
+        private_key_file: String => Works,
+        /// Whether a backend with `protocol: http2` and no TLS port is spoken to in HTTP/2 (prior knowledge), not HTTP/1.1.
+        enable_http2_prior_knowledge: bool => Works,
     }
 }
 
@@ -25,6 +31,10 @@ section! {
         cert_chain: String => Works,
         /// Its private key, PEM text.
         private_key: String => Works,
+        /// File with the chain, in place of `cert_chain`; watched.
+        cert_chain_file: String => Works,
+        /// File with the private key, in place of `private_key`; watched.
+        private_key_file: String => Works,
         /// Whether a signature on a route without a service must be valid too.
         strict_signature_validation: bool => Works,
         /// Whether WebSockets pass through route services.

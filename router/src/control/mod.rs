@@ -7,9 +7,10 @@ mod call;
 mod component;
 mod failures;
 mod listener;
+mod options;
 mod registrar;
-mod segments;
 mod routing_api;
+mod segments;
 mod subscriber;
 
 pub mod debug;
@@ -19,6 +20,7 @@ pub mod routes;
 pub mod status_server;
 pub mod tls;
 pub mod varz;
+pub mod watch;
 
 pub use active_apps::publish_active_apps;
 pub use component::{announce, answer_discovery};
@@ -26,6 +28,6 @@ pub use failures::watch_failures;
 pub use health::Health;
 pub use listener::Transport;
 pub use registrar::Registrar;
+pub use routing_api::{ConnectError, RoutingApi};
 pub use segments::Segments;
 pub use subscriber::{Identity, Subscriber};
-pub use routing_api::{ConnectError, RoutingApi};

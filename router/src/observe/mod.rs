@@ -12,6 +12,7 @@ pub mod losses;
 pub mod names;
 pub mod process;
 pub mod registry;
+pub mod reloads;
 pub mod summary;
 
 mod batch;

@@ -12,6 +12,7 @@ use super::histogram::{Bounds, unit};
 use super::losses::Losses;
 use super::names::{self, Metric};
 use super::registrations::Registrations;
+use super::reloads::Reloads;
 use super::summary::Summary;
 use super::{descriptors, scrape};
 use crate::config::Config;
@@ -26,8 +27,10 @@ pub struct Metrics {
     pub(super) registrations: Registrations,
     pub(super) losses: Arc<Losses>,
     gauges: [AtomicI64; Gauge::ALL.len()],
-    pub(super) failed_scrapes: AtomicU64,
     incidents: [AtomicU64; Incident::ALL.len()],
+    pub(super) failed_scrapes: AtomicU64,
+    /// Changes of certificates and configuration.
+    pub reloads: Reloads,
 }
 
 /// Numbers that go up and down, set by whoever knows them.
@@ -61,9 +64,6 @@ impl Gauge {
     ];
 }
 
-impl Metrics {
-    /// Metrics as `config` wants them. `started` is when the process was.
-    pub fn new(config: &Config, started: Instant) -> Metrics {
 /// What the control plane meets with other services, now and then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Incident {
@@ -80,6 +80,9 @@ impl Incident {
     ];
 }
 
+impl Metrics {
+    /// Metrics as `config` wants them. `started` is when the process was.
+    pub fn new(config: &Config, started: Instant) -> Metrics {
         let buckets = &config
             .prometheus
             .meters
@@ -92,10 +95,11 @@ impl Incident {
             registrations: Registrations::new(Bounds::new(unit::MILLISECOND, buckets), form),
             losses: Arc::default(),
             gauges: Default::default(),
+            incidents: Default::default(),
             failed_scrapes: AtomicU64::new(0),
+            reloads: Reloads::default(),
         };
         metrics.set(Gauge::MsSinceLastRegistryUpdate, -1);
-            incidents: Default::default(),
         metrics
     }
 
@@ -119,10 +123,6 @@ impl Incident {
         self.gauges[gauge as usize].store(value, Ordering::Relaxed);
     }
 
-    pub(super) fn gauge(&self, gauge: Gauge) -> i64 {
-        self.gauges[gauge as usize].load(Ordering::Relaxed)
-    }
-
     /// Counts an incident.
     pub fn incident(&self, incident: Incident) {
         self.incidents[incident as usize].fetch_add(1, Ordering::Relaxed);
@@ -130,6 +130,10 @@ impl Incident {
 
     pub(super) fn incidents(&self, incident: Incident) -> u64 {
         self.incidents[incident as usize].load(Ordering::Relaxed)
+    }
+
+    pub(super) fn gauge(&self, gauge: Gauge) -> i64 {
+        self.gauges[gauge as usize].load(Ordering::Relaxed)
     }
 
     /// What the deprecated status server shows of the data path.

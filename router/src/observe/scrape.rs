@@ -1,5 +1,7 @@
 //! The metrics as the scrape format has them: families of samples, sorted by name.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use prometheus::proto::{
     Counter, Gauge as GaugeValue, LabelPair, Metric as Sample, MetricFamily, MetricType,
 };
@@ -22,13 +24,14 @@ pub(super) fn families(metrics: &Metrics) -> Vec<MetricFamily> {
         let sample = Sample::from_gauge(gauge(metrics.gauge(which) as f64));
         families.push(family(metric, MetricType::GAUGE, vec![sample]));
     }
-    let losses = &metrics.losses;
-    families.push(counter(names::LOG_DROPPED, losses.dropped_records()));
     families.extend(
         Incident::ALL.map(|(incident, metric)| counter(metric, metrics.incidents(incident))),
     );
+    let losses = &metrics.losses;
+    families.push(counter(names::LOG_DROPPED, losses.dropped_records()));
     families.push(counter(names::LOG_FAILED, losses.failed_records()));
     families.push(counter(names::LOG_UNSTREAMED, losses.unstreamed_records()));
+    reloads(&metrics.reloads, &mut families);
     let causes = [("encoding", get(&metrics.failed_scrapes)), ("gathering", 0)];
     families.push(counters(
         names::HANDLER_ERRORS,
@@ -111,6 +114,7 @@ fn registry(metrics: &Metrics, families: &mut Vec<MetricFamily>) {
         names::UNREGISTRY_MESSAGE,
         unregistered.filter(|(_, value)| *value > 0),
     ));
+    families.push(endpoints_per_pool(metrics));
     families.push(counter(names::ROUTES_PRUNED, totals.pruned));
     families.push(counter(names::ROUTES_REGISTERED, totals.routes_registered));
     families.push(counter(
@@ -123,6 +127,43 @@ fn registry(metrics: &Metrics, families: &mut Vec<MetricFamily>) {
         metrics.registrations.bounds(),
         [(vec![], &totals.latency)],
     ));
+}
+
+/// The only algorithm whose pools GoRouter shows is `hash` (14.7).
+fn endpoints_per_pool(metrics: &Metrics) -> MetricFamily {
+    let sizes = metrics.registrations.sizes();
+    let samples = sizes.iter().map(|(route, size)| {
+        let mut sample =
+            Sample::from_label(vec![label("lb_algorithm", "hash"), label("route", route)]);
+        sample.set_gauge(gauge(*size as f64));
+        sample
+    });
+    let samples = samples.collect();
+    family(names::ENDPOINTS_PER_POOL, MetricType::GAUGE, samples)
+}
+
+fn reloads(reloads: &Reloads, families: &mut Vec<MetricFamily>) {
+    for (metric, reload) in [
+        (names::CERTIFICATE_RELOADS, Reload::Files),
+        (names::CONFIG_RELOADS, Reload::Config),
+    ] {
+        let counted = Outcome::ALL.map(|(outcome, result)| {
+            let value = reloads.counted(reload, outcome);
+            (vec![label("result", result)], value)
+        });
+        families.push(counters(metric, counted));
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.unwrap_or_default().as_secs();
+    let lives = reloads.certificates();
+    let samples = lives.iter().map(|life| {
+        let labels = vec![label("key", &life.key), label("name", &life.name)];
+        let mut sample = Sample::from_label(labels);
+        sample.set_gauge(gauge(life.days_left(now)));
+        sample
+    });
+    let metric = names::CERTIFICATE_DAYS_LEFT;
+    families.push(family(metric, MetricType::GAUGE, samples.collect()));
 }
 
 fn counter(metric: Metric, value: u64) -> MetricFamily {

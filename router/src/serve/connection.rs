@@ -25,6 +25,8 @@ pub struct Peer {
     pub ip: Box<str>,
     /// Whether it speaks TLS with us.
     pub tls: bool,
+    /// Whether it speaks HTTP/2.
+    pub http2: bool,
     /// Whether it showed a certificate that was verified.
     pub has_certificate: bool,
     /// That certificate as one line of base64, where the configuration wants it shown; else empty.
@@ -39,6 +41,7 @@ impl Peer {
             address,
             ip: address.ip().to_string().into(),
             tls,
+            http2: false,
             has_certificate: false,
             certificate: Box::default(),
         }
@@ -74,17 +77,32 @@ pub fn serve_read_ahead<S: AsyncRead + AsyncWrite + Unpin>(
     serve_client(client, Box::new(peer), share, worker)
 }
 
+/// Serves a stream of HTTP/2: a connection with one request, which is already there.
+pub async fn serve_stream<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    peer: Rc<Peer>,
+    worker: Rc<Worker>,
+) {
+    let mut client = Client::new(stream);
+    let timer = worker.wheel.timer();
+    if let Waited::Bytes(buffer) = next_bytes(&mut client, &worker, &timer).await {
+        client.inbound = Some(buffer);
+        serve_request(&mut client, &peer, &worker, &timer).await;
+    }
+}
+
 /// What is an argument here is kept twice while the connection lives, so these are few and small.
 async fn serve_client<S: AsyncRead + AsyncWrite + Unpin>(
     mut client: Client<S>,
     peer: Box<Peer>,
     _share: Share,
-    worker: Rc<Worker>,
+    mut worker: Rc<Worker>,
 ) {
     let timer = worker.wheel.timer();
     timer.arm(worker.policy.frontend_idle_timeout);
     while let Some(buffer) = idle(&mut client, &worker, &timer).await {
         client.inbound = Some(buffer);
+        worker = worker.latest();
         // In a box of its own, so that an idle connection's task is small; kept while requests follow each other closely.
         match Box::pin(session(&mut client, &peer, &worker, &timer)).await {
             Pause::Quiet => timer.arm(worker.policy.frontend_idle_timeout.saturating_sub(QUIET)),
@@ -101,7 +119,7 @@ async fn serve_client<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// Why a session paused.
 enum Pause {
-    /// No further request came for a while.
+    /// No further request came for a while, or the next one comes under new settings.
     Quiet,
     /// The connection ends.
     Ended(Next),
@@ -120,6 +138,9 @@ where
         match serve_request(client, peer, worker, timer).await {
             Next::Keep => {}
             next => return Pause::Ended(next),
+        }
+        if worker.is_superseded() {
+            return Pause::Quiet;
         }
         timer.arm(patience);
         if client.inbound.is_none() {

@@ -1,5 +1,6 @@
 //! How a server's certificate is judged: by its names, its authority, or because it is listed itself.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use cloverleaf_config::pem::{trust_bundle, validity};
@@ -21,6 +22,7 @@ use crate::config::Config;
 pub struct ServerTrust {
     by_authority: Arc<WebPkiServerVerifier>,
     listed: Vec<CertificateDer<'static>>,
+    fingerprint: u64,
 }
 
 impl ServerTrust {
@@ -42,6 +44,10 @@ impl ServerTrust {
             .iter()
             .flat_map(|pem| trust_bundle(pem).unwrap_or_default())
             .collect();
+        let mut hasher = DefaultHasher::new();
+        for certificate in system.certs.iter().chain(&listed) {
+            certificate.as_ref().hash(&mut hasher);
+        }
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(system.certs.into_iter().chain(listed.iter().cloned()));
         let by_authority =
@@ -49,7 +55,13 @@ impl ServerTrust {
         Ok(ServerTrust {
             by_authority,
             listed,
+            fingerprint: hasher.finish(),
         })
+    }
+
+    /// The same for the same certificates: tells whether two of them trust the same servers.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 }
 

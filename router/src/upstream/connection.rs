@@ -11,8 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::idle::Target;
-use super::tls::Connector;
-use crate::table::Endpoint;
+use crate::http2::{Asked, Multiplexed};
 
 /// A connection to a backend, new or taken from the idle ones.
 #[derive(Debug)]
@@ -22,12 +21,16 @@ pub struct Connection {
     pub target: Target,
     /// Whether another request was answered on it before.
     pub reused: bool,
+    /// The [`Connector::trust`](super::Connector::trust) under which an endpoint proved its name.
+    trust: Option<u64>,
 }
 
 #[derive(Debug)]
 enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    /// One stream of a connection that others share.
+    Http2(Box<Asked>, Option<SocketAddr>),
     /// To the router itself.
     Inside(DuplexStream),
 }
@@ -52,21 +55,8 @@ impl Connection {
             stream: Stream::Plain(stream),
             target,
             reused: false,
+            trust: None,
         }
-    }
-
-    /// The same over TLS, behind a handshake in which `endpoint` proved its name.
-    ///
-    /// # Errors
-    /// See [`TlsFailure::of`](super::tls::TlsFailure::of).
-    pub async fn secure(
-        target: Target,
-        stream: TcpStream,
-        endpoint: &Endpoint,
-        connector: &Connector,
-    ) -> io::Result<Connection> {
-        let stream = connector.handshake(endpoint, stream).await?;
-        Ok(Connection::over_tls(target, stream))
     }
 
     /// A connection over TLS, behind its handshake.
@@ -75,7 +65,24 @@ impl Connection {
             stream: Stream::Tls(Box::new(stream)),
             target,
             reused: false,
+            trust: None,
         }
+    }
+
+    /// One stream of `connection`, as a connection of its own.
+    pub fn stream(target: Target, connection: &Multiplexed, reused: bool) -> Connection {
+        let stream = Box::new(connection.stream());
+        Connection {
+            stream: Stream::Http2(stream, connection.local_address),
+            target,
+            reused,
+            trust: None,
+        }
+    }
+
+    /// Whether it carries one request only: there is nothing to keep behind the answer.
+    pub fn is_stream(&self) -> bool {
+        matches!(self.stream, Stream::Http2(..))
     }
 
     /// A connection to the router itself.
@@ -84,7 +91,19 @@ impl Connection {
             stream: Stream::Inside(stream),
             target,
             reused: false,
+            trust: None,
         }
+    }
+
+    /// Notes the [`Connector::trust`](super::Connector::trust) under which the endpoint proved its name.
+    pub fn under(mut self, trust: u64) -> Connection {
+        self.trust = Some(trust);
+        self
+    }
+
+    /// Whether it was made under this [`Connector::trust`](super::Connector::trust), or proves nothing.
+    pub fn is_under(&self, trust: u64) -> bool {
+        self.trust.is_none_or(|made_under| made_under == trust)
     }
 
     /// Our own address on this connection.
@@ -92,6 +111,7 @@ impl Connection {
         match &self.stream {
             Stream::Plain(stream) => stream.local_addr().ok(),
             Stream::Tls(stream) => stream.get_ref().0.local_addr().ok(),
+            Stream::Http2(_, address) => *address,
             Stream::Inside(_) => None,
         }
     }
@@ -121,6 +141,7 @@ impl AsyncRead for Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Http2(stream, _) => Pin::new(&mut **stream).poll_read(cx, buf),
             Stream::Inside(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
@@ -135,6 +156,7 @@ impl AsyncWrite for Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+            Stream::Http2(stream, _) => Pin::new(&mut **stream).poll_write(cx, buf),
             Stream::Inside(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
@@ -147,6 +169,7 @@ impl AsyncWrite for Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Stream::Http2(stream, _) => Pin::new(&mut **stream).poll_write_vectored(cx, bufs),
             Stream::Inside(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
@@ -159,6 +182,7 @@ impl AsyncWrite for Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Http2(stream, _) => Pin::new(&mut **stream).poll_flush(cx),
             Stream::Inside(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
@@ -167,6 +191,7 @@ impl AsyncWrite for Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Http2(stream, _) => Pin::new(&mut **stream).poll_shutdown(cx),
             Stream::Inside(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

@@ -21,6 +21,7 @@ const TELLING_AGE: Millis = 1_000;
 pub struct Idle {
     stacks: HashMap<Target, Stack, foldhash::fast::RandomState>,
     per_endpoint: usize,
+    trust: u64,
 }
 
 /// What a connection is good for. Two plain endpoints at one address are the same process, in whatever routes they stand;
@@ -65,6 +66,24 @@ impl Idle {
         Idle {
             stacks: HashMap::default(),
             per_endpoint,
+            trust: 0,
+        }
+    }
+
+    /// Keeps at most `per_endpoint` connections for each endpoint from the next sweep on.
+    pub fn limit(&mut self, per_endpoint: usize) {
+        self.per_endpoint = per_endpoint;
+    }
+
+    /// Keeps only connections over TLS that are made under this [`Connector::trust`](super::Connector::trust); those that
+    /// are made under another one end now, or behind their request.
+    pub fn trust(&mut self, trust: u64) {
+        if std::mem::replace(&mut self.trust, trust) != trust {
+            for stack in self.stacks.values_mut() {
+                stack
+                    .resting
+                    .retain(|resting| resting.connection.is_under(trust));
+            }
         }
     }
 
@@ -96,7 +115,11 @@ impl Idle {
     /// The limit is kept by [`Idle::sweep`], not here: with more requests under way than the limit allows idle connections,
     /// each of them would close one connection and open another.
     pub fn put(&mut self, endpoint: &Arc<Endpoint>, mut connection: Connection, now: Millis) {
-        if endpoint.is_gone() || self.per_endpoint == 0 {
+        if connection.is_stream()
+            || endpoint.is_gone()
+            || self.per_endpoint == 0
+            || !connection.is_under(self.trust)
+        {
             return;
         }
         let stack = self

@@ -1,6 +1,7 @@
 //! TLS to backends: what is offered, and what a failed handshake means (spec 6.5, 4.10).
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::Arc;
 
@@ -20,6 +21,9 @@ use crate::tls::{self, ServerTrust};
 #[derive(Clone, Debug)]
 pub struct Connector {
     config: Arc<ClientConfig>,
+    /// The same, for endpoints that are registered for HTTP/2.
+    http2: Arc<ClientConfig>,
+    trust: u64,
 }
 
 /// Why there is no [`Connector`].
@@ -47,7 +51,12 @@ impl Connector {
             true => tls::provider(config),
             false => rustls::crypto::aws_lc_rs::default_provider(),
         });
+        let mut hasher = DefaultHasher::new();
+        for suite in &provider.cipher_suites {
+            u16::from(suite.suite()).hash(&mut hasher);
+        }
         let trust = ServerTrust::new(config, Arc::clone(&provider))?;
+        trust.fingerprint().hash(&mut hasher);
         let client = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13, &TLS12])?
             .dangerous()
@@ -57,21 +66,35 @@ impl Connector {
             true => client.with_no_client_auth(),
             false => {
                 let identity = Identity::load(&identity.cert_chain, &identity.private_key)?;
-                let identity = SingleCertAndKey::from(identity.certified_key());
-                client.with_client_cert_resolver(Arc::new(identity))
+                let identity = identity.certified_key();
+                for certificate in &identity.cert {
+                    certificate.as_ref().hash(&mut hasher);
+                }
+                client.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))
             }
         };
+        let mut http2 = client.clone();
+        http2.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Connector {
             config: Arc::new(client),
+            http2: Arc::new(http2),
+            trust: hasher.finish(),
         })
     }
 
+    /// The same for the same identity, authorities and cipher suites: a connection made under another one is not used for
+    /// further requests.
+    pub fn trust(&self) -> u64 {
+        self.trust
+    }
+
     /// Shakes hands with `endpoint` over `stream`: its certificate must carry the registered name, or without one its
-    /// address.
+    /// address. With `offers_http2` the backend chooses what is spoken then.
     pub(super) async fn handshake(
         &self,
         endpoint: &Endpoint,
         stream: TcpStream,
+        offers_http2: bool,
     ) -> Result<TlsStream<TcpStream>, io::Error> {
         let name = match endpoint.server_cert_domain_san() {
             "" => endpoint.host().trim_matches(['[', ']']),
@@ -80,7 +103,11 @@ impl Connector {
         let name = ServerName::try_from(name.to_owned())
             .map_err(|_| Error::InvalidCertificate(CertificateError::NotValidForName))
             .map_err(io::Error::other)?;
-        tokio_rustls::TlsConnector::from(Arc::clone(&self.config))
+        let config = match offers_http2 {
+            true => &self.http2,
+            false => &self.config,
+        };
+        tokio_rustls::TlsConnector::from(Arc::clone(config))
             .connect(name, stream)
             .await
     }

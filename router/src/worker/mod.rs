@@ -11,6 +11,7 @@ mod wheel;
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
 pub use buffer::{Buffer, Size};
 pub use clock::Clock;
@@ -34,7 +36,7 @@ use crate::observe::access_log::WorkerLog;
 use crate::observe::counters::WorkerCounters;
 use crate::policy::Policy;
 use crate::table::{Endpoint, Millis, Pool, Table};
-use crate::upstream::{Connector, Idle, Services};
+use crate::upstream::{Connector, Idle, Services, Shared};
 
 /// Spare exchanges that a worker keeps.
 const SPARE: usize = 1024;
@@ -43,14 +45,28 @@ const HAIRPIN: usize = 64 * 1024;
 /// How often idle backend connections are looked through, in milliseconds.
 const SWEEP: Millis = 1_000;
 
-/// One worker's world.
+/// One worker's world, as a connection or a request sees it: what the thread owns, under the settings of one moment.
+///
+/// New settings make a new value over the same [`Own`]; see [`Worker::latest`].
 pub struct Worker {
-    /// The routing table, shared by all workers.
-    pub table: Arc<Table>,
     /// Settings.
     pub policy: Arc<Policy>,
     /// The rules that every request passes.
     pub filters: Filters,
+    /// How clients are spoken to over TLS, where they are.
+    pub front_end: Option<FrontEnd>,
+    /// Makes TLS connections to backends.
+    pub connector: Connector,
+    /// Route services, where they are on.
+    pub services: Option<Arc<Services>>,
+    superseded: Cell<bool>,
+    own: Rc<Own>,
+}
+
+/// What a worker's thread owns, whatever the settings.
+pub struct Own {
+    /// The routing table, shared by all workers.
+    pub table: Arc<Table>,
     /// Whether the router is healthy, shared with the control plane.
     pub health: Arc<Health>,
     /// Coarse time.
@@ -59,12 +75,8 @@ pub struct Worker {
     pub wheel: Rc<Wheel>,
     /// Idle backend connections.
     pub idle: RefCell<Idle>,
-    /// How clients are spoken to over TLS, where they are.
-    pub front_end: Option<FrontEnd>,
-    /// Makes TLS connections to backends.
-    pub connector: Connector,
-    /// Route services, where they are on.
-    pub services: Option<Arc<Services>>,
+    /// Backend connections that carry many requests.
+    pub shared: RefCell<Shared>,
     /// Access-log records on their way to the log thread.
     pub log: RefCell<WorkerLog>,
     /// Counters, summed with the other workers' at a scrape.
@@ -78,33 +90,48 @@ pub struct Worker {
     #[allow(clippy::vec_box)]
     spare: RefCell<Vec<Box<Exchange>>>,
     swept: Cell<Millis>,
-    /// Itself, for connections to itself.
-    me: Weak<Worker>,
+    /// The worker under the latest settings; the thread keeps it alive.
+    latest: RefCell<Weak<Worker>>,
 }
 
-/// What a worker needs from outside.
-pub struct Parts {
+impl Deref for Worker {
+    type Target = Own;
+
+    fn deref(&self) -> &Own {
+        &self.own
+    }
+}
+
+/// What may change while a worker runs.
+#[derive(Clone)]
+pub struct Settings {
+    /// See [`Worker::policy`].
+    pub policy: Arc<Policy>,
+    /// See [`Worker::filters`].
+    pub filters: Filters,
     /// See [`Worker::front_end`].
     pub front_end: Option<FrontEnd>,
     /// See [`Worker::connector`].
     pub connector: Connector,
     /// See [`Worker::services`].
     pub services: Option<Arc<Services>>,
-    /// See [`Worker::table`].
+}
+
+/// What a worker needs from outside.
+pub struct Parts {
+    /// The settings to begin with, and those that come later.
+    pub settings: watch::Receiver<Settings>,
+    /// See [`Own::table`].
     pub table: Arc<Table>,
-    /// See [`Worker::policy`].
-    pub policy: Arc<Policy>,
-    /// See [`Worker::filters`].
-    pub filters: Filters,
-    /// See [`Worker::health`].
+    /// See [`Own::health`].
     pub health: Arc<Health>,
     /// When the process started: zero of all [`Millis`].
     pub started: Instant,
-    /// See [`Worker::log`].
+    /// See [`Own::log`].
     pub log: WorkerLog,
-    /// See [`Worker::counters`].
+    /// See [`Own::counters`].
     pub counters: WorkerCounters,
-    /// See [`Worker::handover`].
+    /// See [`Own::handover`].
     pub handover: Handover,
     /// Where failed attempts are reported.
     pub failures: UnboundedSender<FailedEndpoint>,
@@ -146,15 +173,13 @@ pub struct FailedEndpoint {
 impl Worker {
     /// A worker for the thread that calls this.
     pub fn new(parts: Parts) -> Rc<Worker> {
-        Rc::new_cyclic(|me| Worker {
-            me: me.clone(),
-            idle: RefCell::new(Idle::new(parts.policy.idle_per_endpoint)),
-            front_end: parts.front_end,
-            connector: parts.connector,
-            services: parts.services,
+        let settings = parts.settings.borrow().clone();
+        let mut idle = Idle::new(settings.policy.idle_per_endpoint);
+        idle.trust(settings.connector.trust());
+        let own = Own {
+            idle: RefCell::new(idle),
+            shared: RefCell::default(),
             table: parts.table,
-            policy: parts.policy,
-            filters: parts.filters,
             health: parts.health,
             clock: Clock::new(parts.started),
             wheel: Wheel::new(),
@@ -166,7 +191,57 @@ impl Worker {
             random: RefCell::new(SmallRng::from_rng(&mut rand::rng())),
             spare: RefCell::default(),
             swept: Cell::new(0),
-        })
+            latest: RefCell::default(),
+        };
+        Worker::under(settings, Rc::new(own))
+    }
+
+    /// Whoever looks at [`Worker::latest`] from now on finds this thread under `settings`; what goes on under the former ones
+    /// ends under them. The value is to be kept until the next change.
+    pub fn renew(&self, settings: Settings) -> Rc<Worker> {
+        self.idle
+            .borrow_mut()
+            .limit(settings.policy.idle_per_endpoint);
+        self.idle.borrow_mut().trust(settings.connector.trust());
+        if let Some(former) = self.own.latest.borrow().upgrade() {
+            former.superseded.set(true);
+        }
+        Worker::under(settings, Rc::clone(&self.own))
+    }
+
+    fn under(settings: Settings, own: Rc<Own>) -> Rc<Worker> {
+        let worker = Rc::new(Worker {
+            policy: settings.policy,
+            filters: settings.filters,
+            front_end: settings.front_end,
+            connector: settings.connector,
+            services: settings.services,
+            superseded: Cell::new(false),
+            own,
+        });
+        *worker.own.latest.borrow_mut() = Rc::downgrade(&worker);
+        worker
+    }
+
+    /// Whether there are newer settings.
+    #[inline]
+    pub fn is_superseded(&self) -> bool {
+        self.superseded.get()
+    }
+
+    /// This thread's worker under the latest settings: for who is between two requests or two connections.
+    #[inline]
+    pub fn latest(self: &Rc<Worker>) -> Rc<Worker> {
+        match self.is_superseded() {
+            false => Rc::clone(self),
+            // Only when the thread ends is there none.
+            true => self
+                .own
+                .latest
+                .borrow()
+                .upgrade()
+                .unwrap_or_else(|| Rc::clone(self)),
+        }
     }
 
     /// Keeps time: runs until the worker's runtime ends.
@@ -182,6 +257,8 @@ impl Worker {
             if self.clock.now() >= self.swept.get() + SWEEP {
                 self.swept.set(self.clock.now());
                 self.idle.borrow_mut().sweep(self.clock.now());
+                let trust = self.latest().connector.trust();
+                self.shared.borrow_mut().sweep(trust, self.clock.now());
             }
         }
     }
@@ -255,8 +332,8 @@ impl Worker {
     /// A connection to this worker itself, over which it serves requests as over any other.
     pub fn hairpin(&self) -> DuplexStream {
         let (near, far) = tokio::io::duplex(HAIRPIN);
-        if let Some(me) = self.me.upgrade() {
-            admit_inside(far, &me);
+        if let Some(latest) = self.own.latest.borrow().upgrade() {
+            admit_inside(far, &latest);
         }
         near
     }

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
-use super::{Inbox, Parts, Scheme, Worker};
+use super::{Inbox, Parts, Scheme, Settings, Worker};
 use crate::accept::{accept, accept_waiting, receive};
 
 /// What the workers are told to do; each step includes those before it.
@@ -55,8 +55,10 @@ async fn run(
     inbox: Inbox,
     mut phase: watch::Receiver<Phase>,
 ) {
+    let settings = parts.settings.clone();
     let worker = Worker::new(parts);
     tokio::task::spawn_local(Rc::clone(&worker).tick());
+    tokio::task::spawn_local(renew(Rc::clone(&worker), settings));
     let mut accepting = Vec::new();
     for (scheme, listener) in listeners {
         let opened = listener.try_clone().and_then(|same| {
@@ -74,10 +76,20 @@ async fn run(
     if phase.wait_for(|phase| *phase >= Phase::Drain).await.is_ok() {
         for (task, scheme, listener) in accepting.drain(..) {
             task.abort();
-            accept_waiting(&listener, scheme, &worker);
+            accept_waiting(&listener, scheme, &worker.latest());
         }
         worker.drain();
         drop(phase.wait_for(|phase| *phase >= Phase::Stop).await);
     }
     worker.log.borrow_mut().flush();
+}
+
+/// Brings new settings into force, until the thread ends. Keeps the worker under the latest ones.
+async fn renew(mut worker: Rc<Worker>, mut settings: watch::Receiver<Settings>) {
+    // An error means that the control plane is gone, and then so is the thread soon.
+    while settings.changed().await.is_ok() {
+        let latest = settings.borrow_and_update().clone();
+        worker = worker.renew(latest);
+    }
+    std::future::pending().await
 }

@@ -70,6 +70,7 @@ mod tests {
         TlsPem {
             cert_chain: params.self_signed(&key).unwrap().pem(),
             private_key: key.serialize_pem(),
+            ..TlsPem::default()
         }
     }
 

@@ -59,6 +59,16 @@ impl Page {
         Ok(Page { nodes })
     }
 
+    /// What is wrong with a template, for whoever reads a configuration.
+    ///
+    /// # Errors
+    /// As [`Page::parse`].
+    pub fn check(text: &str) -> Result<(), String> {
+        Page::parse(text)
+            .map(drop)
+            .map_err(|error| error.to_string())
+    }
+
     /// The page for one error.
     pub fn render(&self, shown: &Shown<'_>) -> Vec<u8> {
         let mut out = Vec::new();

@@ -1,0 +1,196 @@
+//! Changes while the router runs: certificates from files that are watched, the configuration on SIGHUP.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cloverleaf_config::{Change, Report};
+
+use super::settings::{resume_sessions, settings};
+use super::{Router, StartError};
+use crate::config::{Changes, Config, Origin};
+use crate::control::watch::FileWatch;
+use crate::observe::reloads::{Outcome, Reload};
+use crate::respond::Page;
+
+/// Days before its end from which on a certificate is warned of.
+const SOON: f64 = 30.0;
+
+/// Why a newer configuration is not in force.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// It is not a good one.
+    #[error("{}", .0.one_line())]
+    Config(Report),
+    /// With what needs a restart left as it is, it could not run.
+    #[error("with what needs a restart as it was, {}", .0.one_line())]
+    Contradiction(Report),
+    /// It cannot be brought about.
+    #[error("{0}")]
+    Settings(#[from] StartError),
+}
+
+/// Knows where a router's configuration came from, and notices when files that it names change.
+pub struct Reloader {
+    origin: Origin,
+    /// `None` when there is no thread to be had for it.
+    watch: Option<FileWatch>,
+}
+
+impl Reloader {
+    /// Watches the files that a configuration from `origin` names.
+    pub fn new(origin: Origin) -> Reloader {
+        let watch = FileWatch::start(files(&origin)).inspect_err(|error| {
+            tracing::error!(target: "main", { error = %error }, "file-watch-failed");
+        });
+        Reloader {
+            origin,
+            watch: watch.ok(),
+        }
+    }
+
+    /// Waits until a file that the configuration names has other contents. Safe to cancel.
+    pub async fn file_changed(&self) {
+        match &self.watch {
+            Some(watch) => watch.changed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Brings into force what is good of the files that the configuration names; what is not is left as it was.
+    pub async fn refresh(&mut self, router: &mut Router) {
+        let origin = self.origin.clone();
+        let Ok(refreshed) = tokio::task::spawn_blocking(move || origin.refresh()).await else {
+            return;
+        };
+        for problem in &refreshed.refused {
+            router.count(Reload::Files, Outcome::Refused);
+            tracing::error!(target: "main", { key = problem.key.as_str(), error = %problem }, "certificate-refused");
+        }
+        let Some(loaded) = refreshed.loaded else {
+            return;
+        };
+        if loaded.origin == self.origin {
+            return;
+        }
+        match router.reload(&loaded.config).await {
+            Ok(changes) => {
+                tell(&changes);
+                router.count(Reload::Files, Outcome::Applied);
+                tracing::info!(target: "main", { changed = changes.live.len() }, "certificates-reloaded");
+                self.follow(loaded.origin);
+            }
+            Err(error) => {
+                router.count(Reload::Files, Outcome::Refused);
+                tracing::error!(target: "main", { error = %error }, "certificate-refused");
+            }
+        }
+    }
+
+    /// Reads the whole configuration again and brings into force what can change while the router runs. Says what that is,
+    /// and what needs a restart. A bad configuration changes nothing.
+    pub async fn reload(&mut self, router: &mut Router) -> Option<Changes> {
+        match self.try_reload(router).await {
+            Ok(changes) => {
+                tell(&changes);
+                router.count(Reload::Config, Outcome::Applied);
+                tracing::info!(target: "main", { changed = changes.live.len(),
+                    needs_restart = changes.after_restart.len() }, "config-reloaded");
+                Some(changes)
+            }
+            Err(error) => {
+                router.count(Reload::Config, Outcome::Refused);
+                tracing::error!(target: "main", { error = %error }, "config-reload-refused");
+                None
+            }
+        }
+    }
+
+    async fn try_reload(&mut self, router: &mut Router) -> Result<Changes, ReloadError> {
+        let origin = self.origin.clone();
+        let loaded = tokio::task::spawn_blocking(move || origin.reload(Page::check)).await;
+        let loaded = loaded.map_err(|error| StartError::Worker(error.into()))?;
+        let loaded = loaded.map_err(ReloadError::Config)?;
+        let changes = router.reload(&loaded.config).await?;
+        for notice in loaded.notes.iter().chain(&loaded.not_yet) {
+            tracing::warn!(target: "main", { key = notice.key.as_str(), note = notice.text.as_str() }, "config-notice");
+        }
+        self.follow(loaded.origin);
+        Ok(changes)
+    }
+
+    fn follow(&mut self, origin: Origin) {
+        if let Some(watch) = &self.watch {
+            watch.watch(files(&origin));
+        }
+        self.origin = origin;
+    }
+}
+
+fn files(origin: &Origin) -> Vec<PathBuf> {
+    origin.files().map(Path::to_owned).collect()
+}
+
+/// Key by key.
+fn tell(changes: &Changes) {
+    for Change { key, from, to } in &changes.live {
+        tracing::info!(target: "main", { key, from, to }, "config-key-changed");
+    }
+    for Change { key, from, to } in &changes.after_restart {
+        tracing::warn!(target: "main", { key, running = from, configured = to }, "config-key-needs-restart");
+    }
+}
+
+impl Router {
+    /// Brings into force what `newer` changes and what can change while the router runs. What is under way ends as it
+    /// began; the next request or handshake on any connection sees the change.
+    ///
+    /// # Errors
+    /// See [`ReloadError`]; everything is as before then.
+    pub async fn reload(&mut self, newer: &Config) -> Result<Changes, ReloadError> {
+        let mut config = Config::clone(&self.config);
+        let changes = config.take_live(newer);
+        if let Some(report) = config.contradictions() {
+            return Err(ReloadError::Contradiction(report));
+        }
+        let config = Arc::new(config);
+        let made = {
+            let (config, fixed) = (Arc::clone(&config), self.fixed.clone());
+            tokio::task::spawn_blocking(move || settings(&config, &fixed))
+        };
+        let made = made.await;
+        let mut made = made.map_err(|error| StartError::Worker(error.into()))??;
+        // A session that is resumed is not judged again.
+        if config.judges_clients_as(&self.config) {
+            resume_sessions(&mut made, &self.settings.borrow());
+        }
+        self.settings.send_replace(made);
+        self.config = config;
+        self.look_at_certificates();
+        Ok(changes)
+    }
+
+    /// Shows how long the certificates in force are good for, and warns of those whose end is near.
+    pub(super) fn look_at_certificates(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.unwrap_or_default().as_secs();
+        let lives = self.config.certificates();
+        for life in &lives {
+            let (key, name) = (life.key.as_str(), life.name.as_str());
+            match life.days_left(now) {
+                days if days < 0.0 => {
+                    tracing::warn!(target: "main", { key, name, days_left = days }, "certificate-expired")
+                }
+                days if days < SOON => {
+                    tracing::warn!(target: "main", { key, name, days_left = days }, "certificate-expires-soon")
+                }
+                _ => {}
+            }
+        }
+        self.metrics.reloads.certificates_are(lives);
+    }
+
+    fn count(&self, reload: Reload, outcome: Outcome) {
+        self.metrics.reloads.count(reload, outcome);
+    }
+}

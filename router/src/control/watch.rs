@@ -1,0 +1,231 @@
+//! Tells when files have other contents than before.
+//!
+//! Files are replaced in many ways: written in place, renamed over, or by a link on their way that points elsewhere (BOSH,
+//! Kubernetes). So it is the folders that are watched, those of every link on the way too, and what counts is the contents.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::Builder;
+use std::time::{Duration, Instant};
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecursiveMode, Watcher};
+use tokio::sync::Notify;
+
+/// Folders must be quiet for so long before the files are looked at: a certificate and its key come one after the other.
+const QUIET: Duration = Duration::from_millis(250);
+/// A folder that is never quiet is not waited for any longer.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often the files are looked at without being told: for file systems that tell nothing.
+const POLL: Duration = Duration::from_secs(10);
+/// Links on the way to a file that are followed.
+const MOST_LINKS: usize = 40;
+
+/// Watches files on a thread of its own, until it is dropped.
+#[derive(Debug)]
+pub struct FileWatch {
+    orders: Sender<Order>,
+    changed: Arc<Notify>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Watch(BTreeSet<PathBuf>),
+    Look,
+    End,
+}
+
+impl FileWatch {
+    /// Watches `files`, whose contents at this moment are the first.
+    ///
+    /// # Errors
+    /// When there is no thread to be had.
+    pub fn start(files: impl IntoIterator<Item = PathBuf>) -> io::Result<FileWatch> {
+        let (orders, inbox) = channel();
+        let changed = Arc::new(Notify::new());
+        let watch = FileWatch {
+            orders: orders.clone(),
+            changed: Arc::clone(&changed),
+        };
+        let mut looker = Looker::new(orders);
+        looker.files = files.into_iter().collect();
+        looker.follow();
+        looker.contents = contents(&looker.files);
+        Builder::new()
+            .name("file-watch".to_owned())
+            .spawn(move || looker.run(&inbox, &changed))?;
+        Ok(watch)
+    }
+
+    /// Watches these files from now on, in place of the former ones. When they are others, that counts as a change: they
+    /// may have got other contents since the caller has read them.
+    pub fn watch(&self, files: impl IntoIterator<Item = PathBuf>) {
+        // It fails only when the thread is gone, and with it every interest.
+        drop(self.orders.send(Order::Watch(files.into_iter().collect())));
+    }
+
+    /// Waits until a file has other contents than when it was last looked at. Safe to cancel.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
+impl Drop for FileWatch {
+    fn drop(&mut self) {
+        drop(self.orders.send(Order::End));
+    }
+}
+
+struct Looker {
+    /// `None` where the system cannot watch: then there are the looks without being told.
+    watcher: Option<notify::RecommendedWatcher>,
+    files: BTreeSet<PathBuf>,
+    folders: BTreeSet<PathBuf>,
+    contents: u64,
+}
+
+impl Looker {
+    fn new(orders: Sender<Order>) -> Looker {
+        let told = move |event: notify::Result<notify::Event>| {
+            // Our own looks are events too.
+            let is_look = |kind: &EventKind| {
+                kind.is_access() && *kind != EventKind::Access(AccessKind::Close(AccessMode::Write))
+            };
+            if event.is_ok_and(|event| !is_look(&event.kind)) {
+                drop(orders.send(Order::Look));
+            }
+        };
+        let watcher = notify::recommended_watcher(told)
+            .inspect_err(|error| {
+                tracing::warn!(target: "main", { error = %error }, "file-watch-polls");
+            })
+            .ok();
+        Looker {
+            watcher,
+            files: BTreeSet::new(),
+            folders: BTreeSet::new(),
+            contents: 0,
+        }
+    }
+
+    fn run(mut self, orders: &Receiver<Order>, changed: &Notify) {
+        loop {
+            match orders.recv_timeout(POLL) {
+                Ok(Order::Watch(files)) => self.watch(files, changed),
+                Ok(Order::Look) => match settle(orders) {
+                    Settled::Quiet => {}
+                    Settled::Watch(files) => self.watch(files, changed),
+                    Settled::End => return,
+                },
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+            // A link may lead elsewhere now.
+            self.follow();
+            let contents = contents(&self.files);
+            if std::mem::replace(&mut self.contents, contents) != contents {
+                changed.notify_one();
+            }
+        }
+    }
+
+    fn watch(&mut self, files: BTreeSet<PathBuf>, changed: &Notify) {
+        if self.files != files {
+            self.files = files;
+            changed.notify_one();
+        }
+    }
+
+    fn follow(&mut self) {
+        let folders = self.files.iter().flat_map(|file| folders(file)).collect();
+        let Some(watcher) = &mut self.watcher else {
+            return;
+        };
+        // Those that stay are watched anew as well: another folder may have taken the place of one.
+        for folder in &self.folders {
+            // It may be gone.
+            drop(watcher.unwatch(folder));
+        }
+        self.folders = folders;
+        for folder in &self.folders {
+            if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
+                tracing::debug!(target: "main", { folder = %folder.display(), error = %error }, "folder-not-watched");
+            }
+        }
+    }
+}
+
+enum Settled {
+    Quiet,
+    Watch(BTreeSet<PathBuf>),
+    End,
+}
+
+/// Waits until nothing happens any more.
+fn settle(orders: &Receiver<Order>) -> Settled {
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        match orders.recv_timeout(QUIET) {
+            Ok(Order::Look) => {}
+            Ok(Order::Watch(files)) => return Settled::Watch(files),
+            Err(RecvTimeoutError::Timeout) => return Settled::Quiet,
+            Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => return Settled::End,
+        }
+    }
+    Settled::Quiet
+}
+
+/// One number for all contents; a file that cannot be read counts as such.
+fn contents(files: &BTreeSet<PathBuf>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for file in files {
+        std::fs::read(file).ok().hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// Every folder in which a name on the way to `file` can be made to mean something else, as far as they exist.
+fn folders(file: &Path) -> BTreeSet<PathBuf> {
+    let mut folders = BTreeSet::new();
+    let mut way = match std::path::absolute(file) {
+        Ok(way) => way,
+        Err(_) => return folders,
+    };
+    for _ in 0..MOST_LINKS {
+        let Some((folder, target)) = first_link(&way) else {
+            let parents = way.ancestors().skip(1);
+            folders.extend(parents.filter(|at| at.is_dir()).map(Path::to_owned).next());
+            break;
+        };
+        folders.insert(folder);
+        way = target;
+    }
+    folders
+}
+
+/// The folder of the first link on the way, and where the way leads with the link followed.
+fn first_link(way: &Path) -> Option<(PathBuf, PathBuf)> {
+    let mut at = PathBuf::new();
+    let mut components = way.components();
+    while let Some(component) = components.next() {
+        if component == Component::ParentDir {
+            at.pop();
+            continue;
+        }
+        at.push(component);
+        let Ok(target) = std::fs::read_link(&at) else {
+            continue;
+        };
+        at.pop();
+        let target = at.join(target).join(components.as_path());
+        return Some((at, target));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;
