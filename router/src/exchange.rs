@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::callers::Guard;
 use crate::http1::Request;
 use crate::message::{Head, Name, Version};
 use crate::observe::record::{Record, Text};
@@ -33,6 +34,8 @@ pub struct Exchange {
     pub service: Option<Arc<Service>>,
     /// The endpoint of the latest attempt.
     pub endpoint: Option<Arc<Endpoint>>,
+    /// What stands before the route's endpoints, where its callers are judged.
+    pub guard: Option<Guard>,
     /// What goes to the access log.
     pub record: Record,
     /// Times of the exchange.
@@ -186,6 +189,7 @@ impl Exchange {
         self.pool = None;
         self.service = None;
         self.endpoint = None;
+        self.guard = None;
         self.record.clear();
         self.times = Times::default();
         self.notes = Notes::default();

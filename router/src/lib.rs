@@ -12,6 +12,7 @@
 //! filters     one file per rule, an ordered static list
 //! table       host and path look-up, pools, endpoints, staleness
 //! balance     round robin, least connection, zone, sessions
+//! callers     hosts whose clients prove who they are, and what routes let them do
 //! route_service  what goes to a route service first, and what comes back from it
 //! upstream    connect, pooled connections, attempt, classify, retry
 //! tls         what both sides' TLS have in common: versions, suites, trust
@@ -35,6 +36,8 @@ pub mod filters;
 pub mod table;
 
 pub mod balance;
+
+pub mod callers;
 
 pub mod route_service;
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::balance::{Rules, ZonePreference};
+use crate::callers::Domains;
 use crate::config::{AzPreference, Config, ExtraLogField, Network};
 use crate::http1::response::Limits;
 use crate::respond::Page;
@@ -43,6 +44,10 @@ pub struct Policy {
     pub times_attempts: bool,
     /// Whether the access log shows our own address towards the endpoint.
     pub logs_local_address: bool,
+    /// Whether the access log shows who calls, and by which right.
+    pub logs_callers: bool,
+    /// Hosts with client authorities of their own; `None` where there are none.
+    pub domains: Option<Domains>,
     /// Whether latency is measured for each application.
     pub per_app_metrics: bool,
     /// Bounds of a response head.
@@ -85,6 +90,8 @@ impl Policy {
     /// Resolves `config`. `extra_headers` are those of the access log.
     pub fn new(config: &Config, local_ip: IpAddr, extra_headers: Vec<Box<str>>) -> Policy {
         let mark_ttl = config.droplet_stale_threshold / 4;
+        let fields = config.logging.extra_fields();
+        let logs = |which: fn(ExtraLogField) -> bool| fields.iter().copied().any(which);
         Policy {
             rules: Rules {
                 max_conns: u32::try_from(config.backends.max_conns).unwrap_or(u32::MAX),
@@ -110,15 +117,14 @@ impl Policy {
             idle_per_endpoint: config.max_idle_conns_per_host.min(config.max_idle_conns),
             empty_pool_503: config.empty_pool_response_code_503,
             keep_alive_100_continue: config.keep_alive_100_continue_requests,
-            times_attempts: !config.logging.extra_fields().is_empty(),
-            logs_local_address: config
-                .logging
-                .extra_fields()
-                .contains(&ExtraLogField::LocalAddress),
+            times_attempts: logs(ExtraLogField::is_of_attempts),
+            logs_local_address: logs(|field| field == ExtraLogField::LocalAddress),
+            logs_callers: logs(ExtraLogField::is_of_callers),
             per_app_metrics: config.per_app_prometheus_http_metrics_reporting,
             response_limits: response_limits(config),
             extra_headers,
             error_page: None,
+            domains: Domains::new(&config.domains),
             local_ip,
         }
     }

@@ -167,6 +167,25 @@ impl Answer {
         }
     }
 
+    /// The host needs another connection: one on which the client shows a certificate of the host's domain, or none at all
+    ///
+    pub fn misdirected() -> Answer {
+        Answer::bare(421)
+    }
+
+    /// The client shows a certificate that names no application.
+    pub fn no_identity() -> Answer {
+        Answer::bare(403)
+    }
+
+    /// The route's policy keeps the caller out.
+    pub fn forbidden() -> Answer {
+        Answer {
+            body: Body::Text("Forbidden"),
+            ..Answer::bare(403)
+        }
+    }
+
     /// What the client gets when a route service stands between it and the application, and does not let it pass.
     pub fn route_service(denial: &Denial) -> Answer {
         let validation =

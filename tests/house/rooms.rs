@@ -47,9 +47,15 @@ const ROOMS: &[Room] = &[
         why: "it is handed records and counts; it looks nothing up",
     },
     Room {
+        name: "callers",
+        knows: &["config", "table"],
+        why: "a judgement on names and certificates: no sockets, no HTTP",
+    },
+    Room {
         name: "policy",
         knows: &[
             "balance",
+            "callers::Domains",
             "config",
             "http1::response::Limits",
             "respond::Page",
@@ -59,6 +65,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "exchange",
         knows: &[
+            "callers::Guard",
             "http1::Request",
             "message",
             "observe::record",
@@ -109,6 +116,7 @@ const ROOMS: &[Room] = &[
         name: "upstream",
         knows: &[
             "balance",
+            "callers::Access",
             "config",
             "exchange",
             "http1",
@@ -125,6 +133,7 @@ const ROOMS: &[Room] = &[
         name: "serve",
         knows: &[
             "balance::overloaded",
+            "callers",
             "exchange",
             "filters",
             "http1",
@@ -141,7 +150,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "accept",
-        knows: &["config", "serve", "tls", "worker"],
+        knows: &["callers", "config", "serve", "tls", "worker"],
         why: "sockets in, connections out",
     },
     Room {
@@ -271,8 +280,8 @@ const RESERVED: &[Reserved] = &[
     },
     Reserved {
         path: "cloverleaf_config",
-        to: &["accept", "config", "tls", "upstream"],
-        why: "one place knows how keys are read; those who speak TLS read PEM",
+        to: &["accept", "callers", "config", "tls", "upstream"],
+        why: "one place knows how keys are read; those who speak TLS read certificates",
     },
     Reserved {
         path: "prometheus",

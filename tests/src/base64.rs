@@ -1,10 +1,10 @@
-//! The digits of basic credentials.
+//! The digits of credentials and certificates.
 
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// `text` in base64, as `Authorization: Basic` has it.
-pub fn base64(text: &str) -> String {
-    text.as_bytes().chunks(3).flat_map(digits).collect()
+/// `bytes` in base64, in one line and filled up to whole groups of four.
+pub fn base64(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().chunks(3).flat_map(digits).collect()
 }
 
 /// The four digits of up to three bytes.

@@ -17,7 +17,7 @@ use crate::folder::Folder;
 
 /// An authority that signs identities.
 pub struct Authority {
-    issuer: Issuer<'static, KeyPair>,
+    pub(crate) issuer: Issuer<'static, KeyPair>,
     certificate: String,
 }
 
@@ -89,12 +89,7 @@ impl Authority {
 
     fn identity_for(&self, names: &[&str], days: Option<i64>) -> Identity {
         let key = KeyPair::generate().expect("a key");
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names).expect("names for a certificate");
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
+        let mut params = leaf(names);
         if let Some(days) = days {
             let day = Duration::from_secs(24 * 60 * 60);
             let span = day * u32::try_from(days.unsigned_abs()).expect("a number of days");
@@ -153,6 +148,17 @@ impl Authority {
             .expect("TLS versions")
             .with_root_certificates(roots)
     }
+}
+
+/// A certificate for servers and clients alike.
+pub(crate) fn leaf(names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).expect("names for a certificate");
+    params.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
+    params
 }
 
 fn pem(text: &str) -> CertificateDer<'static> {

@@ -18,6 +18,7 @@ mod component_log;
 mod eventually;
 mod folder;
 mod http;
+mod instance;
 mod metrics;
 mod nats_client;
 mod platform;

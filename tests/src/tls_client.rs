@@ -24,6 +24,15 @@ impl TlsClient {
         TlsClient::connect_behind(b"", port, config)
     }
 
+    /// As [`TlsClient::connect`], for this name: the server is told it, and must prove it.
+    ///
+    /// # Errors
+    /// As [`TlsClient::connect`], and when the name is none.
+    pub fn connect_to(name: &str, port: u16, config: Arc<ClientConfig>) -> io::Result<TlsClient> {
+        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+        TlsClient::open(b"", name, port, config)
+    }
+
     /// As [`TlsClient::connect`], with these bytes before the handshake.
     ///
     /// # Errors
@@ -33,12 +42,21 @@ impl TlsClient {
         port: u16,
         config: Arc<ClientConfig>,
     ) -> io::Result<TlsClient> {
+        let name = ServerName::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST));
+        TlsClient::open(preface, name, port, config)
+    }
+
+    fn open(
+        preface: &[u8],
+        name: ServerName<'static>,
+        port: u16,
+        config: Arc<ClientConfig>,
+    ) -> io::Result<TlsClient> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         stream.write_all(preface)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(LIMIT))?;
         stream.set_write_timeout(Some(LIMIT))?;
-        let name = ServerName::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST));
         let session = ClientConnection::new(config, name).map_err(io::Error::other)?;
         let mut stream = StreamOwned::new(session, stream);
         while stream.conn.is_handshaking() {

@@ -12,6 +12,7 @@ mod bodies;
 mod bus;
 mod component_log;
 mod debug;
+mod domains;
 mod error_pages;
 mod forwarding;
 mod front_end_tls;

@@ -58,6 +58,7 @@ fn through(number: usize, filters: &Filters, bytes: &[u8], head: &mut Head, requ
         client_ip: CLIENT,
         has_certificate: false,
         client_certificate: "",
+        of_domain: None,
         tls: false,
         request_id: &id,
         received_unix_ms: 1_700_000_000_000,

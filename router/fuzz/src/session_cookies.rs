@@ -99,6 +99,7 @@ fn asked_for(lines: &[u8]) -> Option<Pin> {
         client_ip: "192.0.2.7",
         has_certificate: false,
         client_certificate: "",
+        of_domain: None,
         tls: false,
         request_id: &RequestId::new(7),
         received_unix_ms: NOW * 1000,

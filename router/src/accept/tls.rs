@@ -2,6 +2,7 @@
 
 mod certificates;
 mod clients;
+mod domains;
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,18 +12,20 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use cloverleaf_config::pem::PemError;
-use rustls::ServerConfig;
+use cloverleaf_config::pem::{PemError, validity};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::VerifierBuilderError;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{HandshakeKind, ServerConfig, ServerConnection, SupportedProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::proxied::{Arrival, arrive, first_bytes};
-use crate::config::{Config, ForwardedClientCert};
+use crate::callers::{Domain, Verified, raw};
+use crate::config::{Config, ExtraLogField, ForwardedClientCert};
 use crate::http2;
 use crate::serve::{Peer, serve};
 use crate::tls;
@@ -42,6 +45,10 @@ pub struct FrontEnd {
     names_certificate: bool,
     /// Whether requests differ by whether there was one.
     asks_for_certificate: bool,
+    /// Whether the log shows the name that the client asked for.
+    logs_server_name: bool,
+    /// Where some names have client authorities of their own.
+    domains: Option<Arc<domains::Handshakes>>,
 }
 
 /// Why there is no TLS with clients.
@@ -53,6 +60,14 @@ pub enum FrontEndError {
     /// `client_ca_certs` and the system's authorities.
     #[error("client_ca_certs: {0}")]
     Authorities(#[from] VerifierBuilderError),
+    /// `ca_certs` of an entry of `domains`.
+    #[error("domains[{place}].ca_certs: {error}")]
+    Domain {
+        /// The entry.
+        place: usize,
+        /// What is wrong with its authorities.
+        error: VerifierBuilderError,
+    },
     /// Versions and cipher suites, or the keys of session tickets.
     #[error("TLS: {0}")]
     Rustls(#[from] rustls::Error),
@@ -67,54 +82,127 @@ impl FrontEnd {
         if !config.enable_ssl {
             return Ok(None);
         }
-        let provider = Arc::new(tls::provider(config));
-        let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(&tls::versions(config))?;
-        let verifier = clients::verifier(config, provider)?;
+        let terms = Terms::new(config)?;
+        let verifier = clients::verifier(config, Arc::clone(&terms.provider))?;
         let asks_for_certificate = verifier.is_some();
-        let server = match verifier {
-            None => server.with_no_client_auth(),
-            Some(verifier) => server.with_client_cert_verifier(verifier),
-        };
-        let mut server =
-            server.with_cert_resolver(Arc::new(certificates::Certificates::new(&config.tls_pem)?));
-        server.ignore_client_order = true;
-        // Sessions are resumed by tickets alone, which cost no memory and work on every worker.
-        server.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
-        server.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
-        server.send_tls13_tickets = 1;
-        if config.enable_http2 {
-            server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        }
+        let logs = config.logging.extra_fields();
         Ok(Some(FrontEnd {
-            acceptor: TlsAcceptor::from(Arc::new(server)),
+            domains: domains::Handshakes::new(config, &terms)?.map(Arc::new),
+            acceptor: TlsAcceptor::from(terms.with(verifier)?),
             names_certificate: config.forwarded_client_cert == ForwardedClientCert::SanitizeSet,
             asks_for_certificate,
+            logs_server_name: logs.contains(&ExtraLogField::TlsSni),
         }))
     }
 
     /// Lets clients resume the sessions that they began under `former`, which must judge clients alike: a session that is
-    /// resumed is not judged again.
+    /// resumed is not judged again. Those of domains are begun anew.
     pub fn resume_sessions(&mut self, former: &FrontEnd) {
         let mut server = ServerConfig::clone(self.acceptor.config());
         server.ticketer = Arc::clone(&former.acceptor.config().ticketer);
         self.acceptor = TlsAcceptor::from(Arc::new(server));
     }
 
-    /// Who is at the other end, behind the handshake.
-    fn peer(&self, address: SocketAddr, stream: &TlsStream<Begun>) -> Peer {
-        let mut peer = Peer::new(address, true);
-        if self.asks_for_certificate {
-            let shown = stream.get_ref().1.peer_certificates();
-            if let Some(leaf) = shown.and_then(<[_]>::first) {
-                peer.has_certificate = true;
-                if self.names_certificate {
-                    peer.certificate = STANDARD.encode(leaf).into();
-                }
-            }
-        }
-        peer
+    /// Shakes hands. Gives who is at the other end, too.
+    async fn shake_hands(
+        &self,
+        begun: Begun,
+        client: SocketAddr,
+    ) -> io::Result<(Box<TlsStream<Begun>>, Peer)> {
+        let (stream, domain) = match &self.domains {
+            None => (Box::new(self.acceptor.accept(begun).await?), None),
+            // In a box of its own, so that those who have no domains do not pay for its size.
+            Some(domains) => Box::pin(domains.accept(begun, &self.acceptor)).await?,
+        };
+        let peer = self.peer(client, stream.get_ref().1, domain)?;
+        Ok((stream, peer))
     }
+
+    fn peer(
+        &self,
+        client: SocketAddr,
+        session: &ServerConnection,
+        domain: Option<Arc<Domain>>,
+    ) -> io::Result<Peer> {
+        let mut peer = Peer::new(client, true);
+        if self.logs_server_name {
+            peer.server_name = session.server_name().unwrap_or_default().into();
+        }
+        if domain.is_none() && !self.asks_for_certificate {
+            return Ok(peer);
+        }
+        let shown = session.peer_certificates().and_then(<[_]>::first);
+        let Some(leaf) = shown else {
+            // The handshake of a domain does not end without.
+            return match domain {
+                None => Ok(peer),
+                Some(_) => Err(io::Error::other("no client certificate")),
+            };
+        };
+        if session.handshake_kind() == Some(HandshakeKind::Resumed) && !is_current(leaf) {
+            return Err(io::Error::other("the client certificate has expired since"));
+        }
+        peer.has_certificate = true;
+        match domain {
+            Some(domain) => {
+                peer.certificate = domain.shown(leaf);
+                peer.verified = Some(Verified::new(&domain, leaf));
+            }
+            None if self.names_certificate => peer.certificate = raw(leaf),
+            None => {}
+        }
+        Ok(peer)
+    }
+}
+
+/// What all handshakes have in common, whoever is asked for a certificate.
+struct Terms {
+    provider: Arc<CryptoProvider>,
+    versions: Vec<&'static SupportedProtocolVersion>,
+    certificates: Arc<certificates::Certificates>,
+    protocols: Vec<Vec<u8>>,
+}
+
+impl Terms {
+    fn new(config: &Config) -> Result<Terms, FrontEndError> {
+        Ok(Terms {
+            provider: Arc::new(tls::provider(config)),
+            versions: tls::versions(config),
+            certificates: Arc::new(certificates::Certificates::new(&config.tls_pem)?),
+            protocols: match config.enable_http2 {
+                true => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+                false => Vec::new(),
+            },
+        })
+    }
+
+    /// Handshakes in which `verifier` judges clients; `None` asks for no certificate. Each call makes keys of its own for
+    /// session tickets, so that no session begins under one judge and goes on under another.
+    fn with(
+        &self,
+        verifier: Option<Arc<dyn ClientCertVerifier>>,
+    ) -> Result<Arc<ServerConfig>, rustls::Error> {
+        let server = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(&self.versions)?;
+        let server = match verifier {
+            None => server.with_no_client_auth(),
+            Some(verifier) => server.with_client_cert_verifier(verifier),
+        };
+        let mut server = server.with_cert_resolver(Arc::clone(&self.certificates) as _);
+        server.ignore_client_order = true;
+        // Sessions are resumed by tickets alone, which cost no memory and work on every worker.
+        server.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
+        server.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        server.send_tls13_tickets = 1;
+        server.alpn_protocols = self.protocols.clone();
+        Ok(Arc::new(server))
+    }
+}
+
+/// Whether a certificate is valid now. A resumed session brings one that was verified when the session began.
+fn is_current(certificate: &CertificateDer<'_>) -> bool {
+    let now = i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
+    validity(certificate).is_ok_and(|valid| valid.contains(&now))
 }
 
 /// Shakes hands and serves what comes then. A connection owns nothing of TLS before its first bytes.
@@ -152,13 +240,12 @@ pub(super) async fn serve_tls(
         return;
     }
     let begun = Begun::new(ahead, stream);
-    let stream = match timer.within(front_end.acceptor.accept(begun)).await {
-        Some(Ok(stream)) => Box::new(stream),
+    let (stream, peer) = match timer.within(front_end.shake_hands(begun, client)).await {
+        Some(Ok(accepted)) => accepted,
         Some(Err(error)) => return failed(client, &error),
         None => return failed(client, &io::ErrorKind::TimedOut.into()),
     };
     drop(timer);
-    let peer = front_end.peer(client, &stream);
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         // In a box, so that a connection of HTTP/1.1 is a small task.
         return Box::pin(http2::serve(stream, peer, share, worker)).await;

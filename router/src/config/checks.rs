@@ -167,11 +167,24 @@ fn proxy_protocol(config: &Config, reader: &mut Reader<'_>) {
 }
 
 fn domains(config: &Config, reader: &mut Reader<'_>) {
+    if !config.domains.is_empty() && !config.enable_ssl {
+        let text =
+            "clients can show certificates only with enable_ssl: without it these hosts answer 421";
+        reader.note("domains", text);
+    }
+    let mut names: Vec<String> = Vec::new();
     for (domain, index) in config.domains.iter().zip(reader.indexes("domains")) {
         let key = |name: &str| format!("domains[{index}].{name}");
-        if domain.domain.is_empty() {
+        // A name that no host can have would leave its hosts open.
+        if !is_host_pattern(&domain.domain) {
             reader.refuse(&key("domain"), "a host, or *. and a host");
         }
+        let name = domain.domain.to_ascii_lowercase();
+        if let Some(first) = names.iter().position(|other| *other == name) {
+            let text = format!("takes the place of domains[{first}], which has the same name");
+            reader.note(&key("domain"), text);
+        }
+        names.push(name);
         check_bundle(
             &key("ca_certs"),
             &domain.ca_certs,

@@ -80,8 +80,8 @@ section! {
             enable_verify_client_certificate_metadata: bool => Works,
             /// Which subjects a client certificate may have when its chain holds a certain authority.
             verify_client_certificate_metadata: Vec<MetadataRule> => Works,
-            /// Domains with client authorities of their own.
-            domains: Vec<Domain> => Later,
+            /// Hosts whose clients must show a certificate of authorities of their own. See route-policies.md.
+            domains: Vec<Domain> => Works,
         }
         "Request headers" {
             /// What becomes of `X-Forwarded-Client-Cert`: passed on, passed on from clients with a certificate only, or set from the certificate.

@@ -27,7 +27,7 @@ section! {
         redact_query_params: RedactQueryParams => Works,
         /// Form of component log lines.
         format: LogFormat => Works,
-        /// Fields to add to the access log, in the order given: `backend_time`, `dial_time`, `dns_time`, `failed_attempts`, `failed_attempts_time`, `local_address`, `tls_time`.
+        /// Fields to add to the access log, in the order given: `backend_time`, `dial_time`, `dns_time`, `failed_attempts`, `failed_attempts_time`, `local_address`, `tls_time`, and with `domains` `caller_cf_app`, `caller_cf_org`, `caller_cf_space`, `route_policy`, `tls_sni`.
         extra_access_log_fields: Vec<String> => Works,
         /// Older key: adds `failed_attempts`, `failed_attempts_time`, `dns_time`, `dial_time`, `tls_time` and `backend_time`.
         enable_attempts_details: bool => Works,
@@ -116,6 +116,31 @@ choice! {
         LocalAddress = "local_address",
         /// Time for the TLS handshake.
         TlsTime = "tls_time",
+        /// The application that calls.
+        CallerCfApp = "caller_cf_app",
+        /// Its organization.
+        CallerCfOrg = "caller_cf_org",
+        /// Its space.
+        CallerCfSpace = "caller_cf_space",
+        /// The rule that let the caller in or kept it out.
+        RoutePolicy = "route_policy",
+        /// The server name of the client's TLS handshake.
+        TlsSni = "tls_sni",
+    }
+}
+
+impl ExtraLogField {
+    /// Whether it is about the attempts on backends.
+    pub fn is_of_attempts(self) -> bool {
+        !self.is_of_callers() && self != Self::TlsSni
+    }
+
+    /// Whether it is about who calls, and by which right.
+    pub fn is_of_callers(self) -> bool {
+        matches!(
+            self,
+            Self::CallerCfApp | Self::CallerCfOrg | Self::CallerCfSpace | Self::RoutePolicy
+        )
     }
 }
 

@@ -1,4 +1,4 @@
-//! `X-Forwarded-Client-Cert`: what the application may believe about the client's certificate (spec 6.4).
+//! `X-Forwarded-Client-Cert`: what the application may believe about the client's certificate (spec 6.4, 14.3).
 
 use super::Context;
 use crate::config::{Config, ForwardedClientCert};
@@ -21,7 +21,7 @@ impl ClientCertificate {
     pub(super) fn apply(&self, request: &mut View<'_>, cx: &Context<'_>) {
         // A service passes on over TLS what was judged here before it was asked.
         let judged = cx.notes.from_service && cx.tls;
-        match self.mode {
+        match cx.of_domain.unwrap_or(self.mode) {
             ForwardedClientCert::AlwaysForward => {}
             ForwardedClientCert::Forward => {
                 if cx.notes.returned || !cx.has_certificate && !judged {

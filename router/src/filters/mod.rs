@@ -23,7 +23,7 @@ mod trace;
 mod tracing;
 mod user_agent;
 
-use crate::config::Config;
+use crate::config::{Config, ForwardedClientCert};
 use crate::exchange::{Notes, RequestId};
 use crate::http1::Request;
 use crate::message::View;
@@ -59,6 +59,8 @@ pub struct Context<'a> {
     pub has_certificate: bool,
     /// That certificate as one line of base64, where the configuration wants it shown.
     pub client_certificate: &'a str,
+    /// What becomes of the client's certificate on the domain that the request is for; `None` where it is for none.
+    pub of_domain: Option<ForwardedClientCert>,
     /// This request's id.
     pub request_id: &'a RequestId,
     /// When the request arrived, in milliseconds of Unix time.

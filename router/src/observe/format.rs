@@ -150,6 +150,12 @@ fn push_peer(out: &mut Vec<u8>, peer: Option<SocketAddr>) {
     }
 }
 
+fn push_text(out: &mut Vec<u8>, label: &[u8], which: Text, record: &View<'_>, quote: Quote) {
+    out.extend_from_slice(label);
+    quote.push_or_dash(out, record.get(which));
+    out.push(b'"');
+}
+
 fn push_extra_field(out: &mut Vec<u8>, field: ExtraLogField, record: &View<'_>, quote: Quote) {
     let attempts = &record.entry.attempts;
     let (label, time): (&[u8], _) = match field {
@@ -158,9 +164,28 @@ fn push_extra_field(out: &mut Vec<u8>, field: ExtraLogField, record: &View<'_>, 
             return push_number(out, u64::from(attempts.failed));
         }
         ExtraLogField::LocalAddress => {
-            out.extend_from_slice(b" local_address:\"");
-            quote.push_or_dash(out, record.get(Text::LocalAddress));
-            return out.push(b'"');
+            return push_text(out, b" local_address:\"", Text::LocalAddress, record, quote);
+        }
+        ExtraLogField::CallerCfApp => {
+            return push_text(out, b" caller_cf_app:\"", Text::CallerApp, record, quote);
+        }
+        ExtraLogField::CallerCfOrg => {
+            return push_text(out, b" caller_cf_org:\"", Text::CallerOrg, record, quote);
+        }
+        ExtraLogField::CallerCfSpace => {
+            return push_text(
+                out,
+                b" caller_cf_space:\"",
+                Text::CallerSpace,
+                record,
+                quote,
+            );
+        }
+        ExtraLogField::RoutePolicy => {
+            return push_text(out, b" route_policy:\"", Text::RoutePolicy, record, quote);
+        }
+        ExtraLogField::TlsSni => {
+            return push_text(out, b" tls_sni:\"", Text::ServerName, record, quote);
         }
         ExtraLogField::FailedAttemptsTime => (b" failed_attempts_time:", attempts.failed_time_ns),
         ExtraLogField::DnsTime => (b" dns_time:", attempts.dns_ns),

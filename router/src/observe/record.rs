@@ -86,9 +86,19 @@ pub enum Text {
     RouterError,
     /// Our own address towards the endpoint, `ip:port`.
     LocalAddress,
+    /// The application that calls.
+    CallerApp,
+    /// Its organization.
+    CallerOrg,
+    /// Its space.
+    CallerSpace,
+    /// The rule that let the caller in or kept it out.
+    RoutePolicy,
+    /// The name that the client asked for in its TLS handshake.
+    ServerName,
 }
 
-const TEXTS: usize = Text::LocalAddress as usize + 1;
+const TEXTS: usize = Text::ServerName as usize + 1;
 
 /// Where each text stands.
 pub(super) type Pieces = [Piece; TEXTS];

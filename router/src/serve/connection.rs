@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use super::Next;
 use super::client::Client;
 use super::request::serve_request;
+use crate::callers::Verified;
 use crate::worker::{Buffer, Share, Size, Timer, Worker};
 
 /// Bytes that a connection which is being closed may still send before it is cut.
@@ -31,6 +32,10 @@ pub struct Peer {
     pub has_certificate: bool,
     /// That certificate as one line of base64, where the configuration wants it shown; else empty.
     pub certificate: Box<str>,
+    /// What the handshake of a domain found out; `None` anywhere else.
+    pub verified: Option<Verified>,
+    /// The name that the client asked for in its handshake, where the log shows it; else empty.
+    pub server_name: Box<str>,
 }
 
 impl Peer {
@@ -44,6 +49,8 @@ impl Peer {
             http2: false,
             has_certificate: false,
             certificate: Box::default(),
+            verified: None,
+            server_name: Box::default(),
         }
     }
 }

@@ -10,6 +10,7 @@
 //! - [`request`]: one request, from its head to its log line
 //! - [`head`]: the head of a request, read or refused
 //! - [`instance`]: requests for one instance of an application
+//! - [`caller`]: requests for hosts with client authorities of their own
 //! - [`client`]: the client's side as `upstream` sees it: body in, interim answers out
 //! - [`outgoing`]: the head that goes to an endpoint or a route service
 //! - [`service`]: requests that a route service has a part in
@@ -17,6 +18,7 @@
 //! - [`relay`]: the response body on its way back
 //! - [`tunnel`]: bytes both ways behind a 101
 
+mod caller;
 mod client;
 mod connection;
 mod head;

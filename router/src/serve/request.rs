@@ -5,6 +5,7 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Next;
+use super::caller;
 use super::client::Client;
 use super::connection::Peer;
 use super::head::{self, Ended};
@@ -84,6 +85,11 @@ where
         .set(Text::RequestId, exchange.request_id.as_bytes());
     tracing::debug!(target: "router", VcapRequestIdHeader = %exchange.request_id, "vcap-request-id-header-set");
     exchange.record.entry.peer = Some(peer.address);
+    if !peer.server_name.is_empty() {
+        exchange
+            .record
+            .set(Text::ServerName, peer.server_name.as_bytes());
+    }
     let answer = prepare(bytes, peer, worker, exchange, request);
     let replay = {
         let view = View {
@@ -139,6 +145,11 @@ where
             // The way back depends on the route, too.
             exchange.pool = Some(pool);
             return pass_on(client, worker, timer, exchange, recipient, answer).await;
+        }
+        Outcome::Denied => {
+            let answer = Answer::forbidden();
+            worker.counters.response(answer.status);
+            answer
         }
         Outcome::Overloaded => {
             note_overload(worker, exchange);
@@ -283,6 +294,13 @@ fn prepare(
         worker.counters.response(answer.status);
         return Some(answer);
     }
+    if let Some(domains) = &worker.policy.domains
+        && caller::is_misdirected(domains, name, peer)
+    {
+        let answer = Answer::misdirected();
+        worker.counters.response(answer.status);
+        return Some(answer);
+    }
     let received = exchange.record.entry.received_unix_ns;
     let mut leg = Ok(Leg::App);
     if service_url.is_some() || view.head.present.has(Name::CfProxySignature) {
@@ -298,12 +316,27 @@ fn prepare(
         exchange.notes.from_service = verdict.from_service;
         exchange.notes.returned = leg == Ok(Leg::Returned);
     }
+    if worker.policy.domains.is_some() {
+        match caller::admit(worker, peer, &pool, &mut exchange.record) {
+            Ok(guard) => exchange.guard = guard,
+            Err(answer) => {
+                // Nobody is asked; the log names who would have been.
+                exchange.endpoint = upstream::likely(worker, &pool);
+                worker.counters.response(answer.status);
+                return Some(answer);
+            }
+        }
+    }
     let mut context = Context {
         request,
         client_ip: &peer.ip,
         tls: peer.tls,
         has_certificate: peer.has_certificate,
         client_certificate: &peer.certificate,
+        of_domain: peer
+            .verified
+            .as_ref()
+            .map(|verified| verified.domain.forwarded),
         request_id: &exchange.request_id,
         received_unix_ms: exchange.record.entry.received_unix_ns / 1_000_000,
         notes: &mut exchange.notes,

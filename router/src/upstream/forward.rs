@@ -8,6 +8,7 @@ use super::classify::{Cause, Failure, Fault};
 use super::retry::{Next, Replay, decide};
 use super::{Answer, Downstream};
 use crate::balance::{Bond, NoEndpoint, Selection, Session};
+use crate::callers::Access;
 use crate::exchange::{Exchange, Pin, nanoseconds};
 use crate::observe::record::Text;
 use crate::table::{Endpoint, Pool};
@@ -21,6 +22,8 @@ pub enum Outcome {
     Overloaded,
     /// The pool has no endpoints.
     Empty,
+    /// The route's policy keeps the caller out; nothing was sent.
+    Denied,
     /// The last attempt's failure.
     Failed(Failure),
 }
@@ -58,6 +61,10 @@ pub async fn forward<D: Downstream>(
             }
         };
         let endpoint = picked.endpoint;
+        if exchange.guard.is_some() && !lets_in(worker, exchange, &endpoint) {
+            exchange.endpoint = Some(endpoint);
+            return Outcome::Denied;
+        }
         // Counted until the head of the answer is there (spec 3.4).
         let in_flight = picked.in_flight;
         address_to(exchange, &endpoint);
@@ -96,6 +103,20 @@ pub async fn forward<D: Downstream>(
         number += 1;
         began = Instant::now();
     }
+}
+
+/// Whether the route's policy lets the caller reach this endpoint (spec 14.3); the log shows why.
+#[cold]
+fn lets_in(worker: &Worker, exchange: &mut Exchange, endpoint: &Endpoint) -> bool {
+    let Some(guard) = &exchange.guard else {
+        return true;
+    };
+    let (access, rule) = guard.judge(endpoint);
+    if worker.policy.logs_callers {
+        let rule = rule.parts().concat();
+        exchange.record.set(Text::RoutePolicy, rule.as_bytes());
+    }
+    access == Access::Allowed
 }
 
 /// There are endpoints, but none for this request.

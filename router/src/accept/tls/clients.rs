@@ -13,7 +13,7 @@ use rustls::{
     SignatureScheme,
 };
 
-use crate::config::{CertSubject, ClientCertValidation, Config, MetadataRule};
+use crate::config::{CertSubject, ClientCertValidation, Config, Domain, MetadataRule};
 
 /// Certificates between a leaf and its authority that are looked at.
 const LONGEST_CHAIN: usize = 16;
@@ -40,14 +40,36 @@ pub(super) fn verifier(
         true => builder.build()?,
         false => builder.allow_unauthenticated().build()?,
     };
+    Ok(Some(ruled(config, verifier, authorities)))
+}
+
+/// What judges the clients of `domain`: its own authorities and no others (spec 14.3).
+pub(super) fn of_domain(
+    config: &Config,
+    domain: &Domain,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, VerifierBuilderError> {
+    let authorities = trust_bundle(&domain.ca_certs).unwrap_or_default();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(authorities.iter().cloned());
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    Ok(ruled(config, builder.build()?, authorities))
+}
+
+/// `verifier` with the rules about subjects, where there are any.
+fn ruled(
+    config: &Config,
+    verifier: Arc<dyn ClientCertVerifier>,
+    authorities: Vec<CertificateDer<'static>>,
+) -> Arc<dyn ClientCertVerifier> {
     if !config.enable_verify_client_certificate_metadata {
-        return Ok(Some(verifier));
+        return verifier;
     }
-    Ok(Some(Arc::new(Ruled {
+    Arc::new(Ruled {
         verifier,
         authorities,
         rules: config.verify_client_certificate_metadata.clone(),
-    })))
+    })
 }
 
 /// A verifier whose clients have to obey rules as well.

@@ -1,0 +1,55 @@
+//! Requests where hosts have client authorities of their own (spec 14.3): is this the right connection, and who calls?
+
+use std::sync::Arc;
+
+use super::connection::Peer;
+use crate::callers::{Domains, Guard, Rule};
+use crate::observe::record::{Record, Text};
+use crate::respond::Answer;
+use crate::table::Pool;
+use crate::worker::Worker;
+
+/// Whether a request for `host` has no business on this connection: it was made for another domain than the host's, or for
+/// none while the host is on one. `host` is without its port.
+pub(super) fn is_misdirected(domains: &Domains, host: &[u8], peer: &Peer) -> bool {
+    let made_for = peer.verified.as_ref().map(|verified| &verified.domain);
+    domains.find(host) != made_for
+}
+
+/// Notes who calls. Gives what stands before the route's endpoints where it has a policy.
+///
+/// # Errors
+/// The answer, where the route wants to know and the client's certificate does not say.
+#[cold]
+pub(super) fn admit(
+    worker: &Worker,
+    peer: &Peer,
+    pool: &Pool,
+    record: &mut Record,
+) -> Result<Option<Guard>, Answer> {
+    let caller = peer
+        .verified
+        .as_ref()
+        .and_then(|verified| verified.caller.clone());
+    let logs = worker.policy.logs_callers;
+    if let Some(caller) = caller.as_ref().filter(|_| logs) {
+        for (which, guid) in [
+            (Text::CallerApp, &caller.app),
+            (Text::CallerOrg, &caller.org),
+            (Text::CallerSpace, &caller.space),
+        ] {
+            record.set(which, guid.as_bytes());
+        }
+    }
+    let Some(policy) = pool.endpoints().route_policy().map(Arc::clone) else {
+        return Ok(None);
+    };
+    if peer.verified.is_some() && caller.is_none() {
+        if logs {
+            let rule = Rule::NoIdentity.parts().concat();
+            record.set(Text::RoutePolicy, rule.as_bytes());
+        }
+        return Err(Answer::no_identity());
+    }
+    Ok(Some(Guard { policy, caller }))
+}
