@@ -88,6 +88,8 @@ pub struct Notes {
     pub returned: bool,
     /// The instance that the client has a session with.
     pub pin: Option<Pin>,
+    /// Hash of the header that the route's endpoints are chosen by, where it has such a one.
+    pub hashed: Option<u64>,
 }
 
 /// What a client's cookies say of its session (spec 5).
@@ -242,6 +244,7 @@ impl Exchange {
         entry.response_time_ns = nanoseconds(total);
         entry.attempts.backend_ns = self.times.attempted.map(|then| nanoseconds(since(then)));
         entry.gorouter_time_ns = nanoseconds(total.saturating_sub(backend));
+        entry.proxied_ns = self.times.proxied.map_or(0, |_| nanoseconds(backend));
         if let Some(endpoint) = &self.endpoint {
             let (text, ends) = endpoint.identity();
             let parts = [
@@ -251,6 +254,18 @@ impl Exchange {
                 Text::AppIndex,
             ];
             self.record.set_parts(text.as_bytes(), parts, ends);
+        }
+    }
+}
+
+impl Exchange {
+    /// Notes what only Loggregator is told: the endpoint's tags, and the trace.
+    pub fn note_tags(&mut self) {
+        if let Some(endpoint) = &self.endpoint {
+            self.record.set_tags(endpoint.tags());
+        }
+        if let Some(ids) = &self.notes.trace {
+            self.record.set_trace(&ids.trace, &ids.span);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::balance::{Rules, ZonePreference};
+use crate::balance::{Ejection, Millis, Rules, ZonePreference};
 use crate::callers::Domains;
 use crate::config::{AzPreference, Config, ExtraLogField, Network};
 use crate::http1::response::Limits;
@@ -95,7 +95,7 @@ impl Policy {
         Policy {
             rules: Rules {
                 max_conns: u32::try_from(config.backends.max_conns).unwrap_or(u32::MAX),
-                mark_ttl: u64::try_from(mark_ttl.as_millis()).unwrap_or(u64::MAX),
+                mark_ttl: millis(mark_ttl),
                 zone: config.zone.as_str().into(),
                 zone_preference: match config.balancing_algorithm_az_preference {
                     AzPreference::None => ZonePreference::None,
@@ -105,6 +105,8 @@ impl Policy {
             max_attempts: u32::try_from(config.backends.max_attempts)
                 .unwrap_or(1)
                 .max(1),
+                slow_start: millis(config.balancing.slow_start),
+                ejection: ejection(config),
             endpoint_timeout: config.endpoint_timeout,
             dial_timeout: config.endpoint_dial_timeout,
             tls_handshake_timeout: config.tls_handshake_timeout,
@@ -137,6 +139,21 @@ fn response_limits(config: &Config) -> Limits {
         ..Limits::default()
     };
     if config.max_response_header_bytes > 0 {
+/// When failing endpoints are left out.
+fn ejection(config: &Config) -> Option<Ejection> {
+    let keys = &config.balancing.ejection;
+    (keys.consecutive_errors > 0).then(|| Ejection {
+        consecutive_errors: u8::try_from(keys.consecutive_errors).unwrap_or(u8::MAX),
+        base_time: millis(keys.base_time),
+        longest_time: millis(keys.longest_time.max(keys.base_time)),
+        most_percent: u8::try_from(keys.most_percent).unwrap_or(100).min(100),
+    })
+}
+
+fn millis(duration: Duration) -> Millis {
+    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
+}
+
         limits.bytes = config.max_response_header_bytes;
     }
     limits

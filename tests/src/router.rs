@@ -167,15 +167,31 @@ impl Router {
             .unwrap_or_else(|error| panic!("/routes: {error}: {}", response.text()))
     }
 
+    /// What `/routes` shows to this query.
+    ///
+    /// # Panics
+    /// When it does not answer as it has to.
+    #[track_caller]
+    pub fn routes_query(&self, query: &str) -> Value {
+        let response = self.ask_for_routes(&format!("?{query}"), Some(&base64(STATUS_USER)));
+        serde_json::from_slice(&response.body)
+            .unwrap_or_else(|error| panic!("/routes?{query}: {error}: {}", response.text()))
+    }
+
     /// The answer of `/routes` to these basic credentials.
     #[track_caller]
     pub fn routes_with(&self, token: Option<&str>) -> Response {
+        self.ask_for_routes("", token)
+    }
+
+    #[track_caller]
+    fn ask_for_routes(&self, query: &str, token: Option<&str>) -> Response {
         let authorization = token
             .map(|token| format!("Authorization: Basic {token}\r\n"))
             .unwrap_or_default();
         let mut client = Client::connect(self.ports.routes.number());
         client.send(format!(
-            "GET /routes HTTP/1.1\r\nHost: 127.0.0.1\r\n{authorization}\r\n"
+            "GET /routes{query} HTTP/1.1\r\nHost: 127.0.0.1\r\n{authorization}\r\n"
         ));
         client.response()
     }

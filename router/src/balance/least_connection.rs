@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Picked, Rules, Selection, zone};
-use crate::table::{Endpoint, Endpoints};
+use super::eligible::{Eligible, mixed};
+use super::{Picked, Rules, Selection};
+use crate::table::{Endpoint, Endpoints, Millis};
 
 impl Selection {
     /// The endpoint with the fewest attempts under way below the limit, a random one of several
@@ -14,15 +15,24 @@ impl Selection {
         endpoints: &Endpoints,
         rules: &Rules,
         zone: Option<&str>,
+        now: Millis,
         random: impl FnOnce() -> u64,
     ) -> Option<Picked> {
         let mut random = random();
+        let all = Eligible::new(zone).without_ejected(endpoints, &self.tried, rules, now);
+        // A retry takes whoever was not tried.
+        let first = match self.tried.count {
+            0 => all.ramping(rules, now, random),
+            _ => all,
+        };
         // Another thread may take the last place between our look and our reservation; each time
         // there is one endpoint less to choose from, unless others give places back.
         for _ in 0..=endpoints.len() {
-            let chosen = self
-                .fewest(endpoints, rules, zone, &mut random)
-                .or_else(|| self.fewest(endpoints, rules, None, &mut random))?;
+            let mut fewest = |eligible| self.fewest(endpoints, rules, eligible, &mut random);
+            let chosen = fewest(first)
+                .or_else(|| fewest(first.settled()?))
+                .or_else(|| fewest(all.anywhere()))
+                .or_else(|| fewest(Eligible::new(None)))?;
             if let Some(in_flight) = chosen.begin(rules.max_conns) {
                 let endpoint = Arc::clone(chosen);
                 return Some(Picked {
@@ -38,7 +48,7 @@ impl Selection {
         &self,
         endpoints: &'a Endpoints,
         rules: &Rules,
-        zone: Option<&str>,
+        eligible: Eligible<'_>,
         random: &mut u64,
     ) -> Option<&'a Arc<Endpoint>> {
         let mut chosen = None;
@@ -48,7 +58,7 @@ impl Selection {
             let endpoint = slot.endpoint();
             let in_flight = endpoint.in_flight();
             let full = rules.max_conns > 0 && in_flight >= rules.max_conns;
-            if full || !zone::allows(zone, endpoint) {
+            if full || !eligible.allows(slot) {
                 continue;
             }
             let load = (self.tried.contains(endpoint.connection_id()), in_flight);
@@ -69,8 +79,5 @@ impl Selection {
 /// The next number of the sequence that begins with `random` (SplitMix64).
 fn step(random: &mut u64) -> u64 {
     *random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *random;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    mixed(*random)
 }

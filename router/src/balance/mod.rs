@@ -4,14 +4,20 @@
 
 use std::sync::Arc;
 
-use crate::table::{Algorithm, Endpoint, Endpoints, InFlight, Millis, Pool};
+use crate::table::{Algorithm, Endpoint, Endpoints, Hash, InFlight, Pool};
 
+mod eligible;
+mod hash;
 mod least_connection;
 mod round_robin;
 mod sticky;
+mod verdict;
 mod zone;
 
 pub use sticky::{Bond, Session};
+pub use verdict::{Verdict, note_verdict};
+
+pub use crate::table::{Ejection, Millis};
 
 /// What the configuration says about choosing.
 #[derive(Debug, Clone)]
@@ -24,6 +30,10 @@ pub struct Rules {
     pub zone: Box<str>,
     /// Whether endpoints in that zone come first.
     pub zone_preference: ZonePreference,
+    /// How long a new endpoint gets less than its share, in milliseconds; 0 is not at all.
+    pub slow_start: Millis,
+    /// When failing endpoints are left out; `None` is never.
+    pub ejection: Option<Ejection>,
 }
 
 /// Whether the availability zone plays a part.
@@ -41,6 +51,10 @@ pub struct Selection {
     attempts: usize,
     /// Where round robin goes on; the request's own, so that others do not disturb it.
     position: Option<usize>,
+    /// Hash of the value that the pool's `hash_header` has in this request.
+    value: Option<u64>,
+    /// The slot of the table that led to the last endpoint.
+    slot: Option<usize>,
     tried: Tried,
 }
 
@@ -62,6 +76,8 @@ pub enum NoEndpoint {
     Overloaded,
     /// The session's endpoint is gone or at `max_conns`, and no other will do.
     Unbound,
+    /// No owner of the value is below its limits and was not tried yet (spec 14.1).
+    NobodyLeft,
     /// The choice fell on an endpoint that was tried before, after as many attempts as the pool
     /// has endpoints (spec 4.12).
     AllTried,
@@ -71,6 +87,12 @@ impl Selection {
     /// For one request; costs nothing.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// For a request that has this value, as [`fnv1a`](crate::table::fnv1a) hashes it, in the header that pools with
+    /// the algorithm `hash` go by. Without one the router-wide algorithm counts.
+    pub fn with_value(self, value: Option<u64>) -> Self {
+        Self { value, ..self }
     }
 
     /// Chooses an endpoint for the next attempt and counts the attempt there. `random` is called
@@ -102,13 +124,20 @@ impl Selection {
                     ..
                 }),
             ) => return Err(NoEndpoint::Unbound),
-            (None, _) => match endpoints.algorithm() {
-                Algorithm::RoundRobin => self.round_robin(pool, &endpoints, rules, zone, now),
-                Algorithm::LeastConnection => {
-                    self.least_connection(&endpoints, rules, zone, random)
+            (None, _) => match (self.value, endpoints.hash()) {
+                (Some(value), Some(hash)) => self
+                    .hashed(&endpoints, hash, value, rules, now)
+                    .ok_or(NoEndpoint::NobodyLeft)?,
+                (_, hash) => match hash.map_or(endpoints.algorithm(), Hash::fallback) {
+                    Algorithm::LeastConnection => {
+                        self.least_connection(&endpoints, rules, zone, now, random)
+                    }
+                    Algorithm::RoundRobin | Algorithm::Hash => {
+                        self.round_robin(pool, &endpoints, rules, zone, now)
+                    }
                 }
-            }
-            .ok_or(NoEndpoint::Overloaded)?,
+                .ok_or(NoEndpoint::Overloaded)?,
+            },
         };
         let id = picked.endpoint.connection_id();
         if self.attempts > endpoints.len() && self.tried.contains(id) {

@@ -2,8 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{Picked, Rules, Selection, overloaded, zone};
+use super::eligible::Eligible;
+use super::{Picked, Rules, Selection, overloaded};
 use crate::table::{Endpoints, Millis, Pool};
+
+/// Whether endpoints that are marked as failed are passed by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Marks {
+    Respected,
+    Ignored,
+}
 
 impl Selection {
     /// The next endpoint from this request's position on that is neither marked as failed nor at
@@ -18,44 +26,73 @@ impl Selection {
         now: Millis,
     ) -> Option<Picked> {
         let length = endpoints.len();
-        let first = self.position.is_none();
-        let start = match self.position {
+        let retry = self.position;
+        let start = match retry {
             // The end of the list, or the list has become shorter since the last attempt.
             Some(position) if position < length => position,
             Some(_) => 0,
             None => pool.advance() as usize % length,
         };
         self.position = Some(start);
-        let marks = !endpoints.is_narrowed();
-        for (zone, marks) in [(zone, marks), (None, false)] {
-            for index in (start..length).chain(0..start) {
-                let endpoint = endpoints.get(index)?.endpoint();
-                let usable = zone::allows(zone, endpoint)
-                    && !(marks && endpoint.is_failed(now, rules.mark_ttl));
-                let reserved = usable.then(|| endpoint.begin(rules.max_conns)).flatten();
-                if let Some(in_flight) = reserved {
-                    if first {
-                        // The next request begins behind the chosen one, or the neighbours of endpoints that are passed
-                        // over would get their share.
-                        pool.pass_over((index + length - start) % length);
-                    }
-                    self.position = Some(index + 1);
-                    let endpoint = Arc::clone(endpoint);
-                    return Some(Picked {
-                        endpoint,
-                        in_flight,
-                    });
-                }
+        let mut circle = |eligible, marks| {
+            let (index, picked) = circle(endpoints, rules, start, eligible, marks, now)?;
+            if retry.is_none() {
+                // The next request begins behind the chosen one, or the neighbours of endpoints that are passed
+                // over would get their share.
+                pool.pass_over((index + length - start) % length);
             }
-            if overloaded(endpoints, rules.max_conns) {
-                return None;
-            }
-            if !endpoints.is_narrowed() {
-                endpoints
-                    .iter()
-                    .for_each(|slot| slot.endpoint().clear_mark());
-            }
+            self.position = Some(index + 1);
+            Some(picked)
+        };
+        let marks = match endpoints.is_narrowed() {
+            true => Marks::Ignored,
+            false => Marks::Respected,
+        };
+        let all = Eligible::new(zone).without_ejected(endpoints, &self.tried, rules, now);
+        // The cursor is another one for each request; a retry takes whoever comes next.
+        let first = match retry {
+            None => all.ramping(rules, now, u64::from(pool.cursor())),
+            Some(_) => all,
+        };
+        let picked = circle(first, marks).or_else(|| circle(first.settled()?, marks));
+        if picked.is_some() || overloaded(endpoints, rules.max_conns) {
+            return picked;
         }
-        None
+        if marks == Marks::Respected {
+            endpoints
+                .iter()
+                .for_each(|slot| slot.endpoint().clear_mark());
+        }
+        circle(all.anywhere(), Marks::Ignored)
+            .or_else(|| circle(Eligible::new(None), Marks::Ignored))
     }
+}
+
+/// The first usable endpoint from `start` on, and where it stands.
+fn circle(
+    endpoints: &Endpoints,
+    rules: &Rules,
+    start: usize,
+    eligible: Eligible<'_>,
+    marks: Marks,
+    now: Millis,
+) -> Option<(usize, Picked)> {
+    for index in (start..endpoints.len()).chain(0..start) {
+        let slot = endpoints.get(index)?;
+        let endpoint = slot.endpoint();
+        let usable = eligible.allows(slot)
+            && !(marks == Marks::Respected && endpoint.is_failed(now, rules.mark_ttl));
+        let reserved = usable.then(|| endpoint.begin(rules.max_conns)).flatten();
+        if let Some(in_flight) = reserved {
+            let endpoint = Arc::clone(endpoint);
+            return Some((
+                index,
+                Picked {
+                    endpoint,
+                    in_flight,
+                },
+            ));
+        }
+    }
+    None
 }

@@ -1,6 +1,9 @@
 //! Choices over pools of a real table.
 
+mod failing_endpoints;
+mod hash;
 mod least_connection;
+mod new_endpoints;
 mod properties;
 mod round_robin;
 mod sessions;
@@ -44,6 +47,8 @@ impl Balanced {
             mark_ttl: 30_000,
             zone: "z1".into(),
             zone_preference: ZonePreference::None,
+            slow_start: 0,
+            ejection: None,
         };
         Self {
             world,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cloverleaf_config::section;
 
+use super::balancing::Balancing;
 use super::logging::{AccessLog, Logging, Tracing};
 use super::nats::Nats;
 use super::prometheus::Prometheus;
@@ -15,6 +16,7 @@ use super::status::Status;
 use super::tls::{
     CipherSuites, ClientCertValidation, Domain, MaxTlsVersion, MetadataRule, MinTlsVersion, TlsPem,
 };
+use super::upgrade::Upgrade;
 use super::upstream::{Backends, RouteServices};
 
 section! {
@@ -122,6 +124,8 @@ section! {
             balancing_algorithm: BalancingAlgorithm => Works,
             /// Whether endpoints in the router's own zone go first.
             balancing_algorithm_az_preference: AzPreference => Works,
+            /// How new and failing endpoints are treated.
+            balancing: Balancing => Works,
             /// Whether a route without endpoints answers 503 instead of 404.
             empty_pool_response_code_503: bool => Works,
             /// How long a route without endpoints is kept for that answer.
@@ -196,6 +200,8 @@ section! {
             drain_wait: Duration => Works,
             /// How long requests in flight may take after that; 0 is `endpoint_timeout`.
             drain_timeout: Duration = secs(60) => Works shown "as `endpoint_timeout`",
+            /// How the next process takes over.
+            upgrade: Upgrade => Works,
             /// How long a load balancer needs to see the router as healthy.
             load_balancer_healthy_threshold: Duration => Accepted("the supervisor does the waiting"),
         }
@@ -237,13 +243,13 @@ section! {
             /// Whether `http_latency_seconds` is kept for each app.
             per_app_prometheus_http_metrics_reporting: bool => Works,
             /// Whether metrics go to metron as version 1 envelopes.
-            enable_envelope_v1_metrics: bool = true => Later,
+            enable_envelope_v1_metrics: bool = true => Works,
             /// Whether an HttpStartStop envelope is sent for each request.
-            send_http_start_stop_server_event: bool = true => Later,
+            send_http_start_stop_server_event: bool = true => Works,
             /// Whether an HttpStartStop envelope is sent for each attempt.
-            send_http_start_stop_client_event: bool = true => Later,
+            send_http_start_stop_client_event: bool = true => Works,
             /// How long after the start the registration latency is left out of the envelopes; `/metrics` has it at once.
-            route_latency_metric_muzzle_duration: Duration = secs(20) => Later,
+            route_latency_metric_muzzle_duration: Duration = secs(20) => Works,
             /// Interval of health polls.
             healthcheck_poll_interval: Duration = secs(10) => Accepted("nothing reads it"),
             /// Time-out of health polls.

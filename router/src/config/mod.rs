@@ -8,6 +8,7 @@
 //! follows from other keys, `checks` reports what cannot run. [`Config::check`] also looks for what
 //! would end the process later (`late`).
 
+mod balancing;
 mod certificates;
 mod checks;
 mod ciphers;
@@ -32,10 +33,13 @@ mod rules;
 mod services;
 mod status;
 mod tls;
+mod upgrade;
 mod upstream;
+mod watch;
 
-pub use cloverleaf_config::pem::PemError;
+pub use balancing::{Balancing, Ejection};
 pub use certificates::CertificateLife;
+pub use cloverleaf_config::pem::PemError;
 pub use command_line::Arguments;
 pub use keys::Config;
 pub use live::Changes;
@@ -56,7 +60,11 @@ pub use tls::{
     CertSubject, CipherSuite, CipherSuites, ClientCertValidation, Domain, MaxTlsVersion,
     MetadataRule, MinTlsVersion, TlsPem, XfccFormat,
 };
+pub use upgrade::Upgrade;
 pub use upstream::{Backends, RouteServices};
+pub use watch::FileWatch;
+
+pub use cloverleaf_config::{Change, Report};
 
 #[cfg(test)]
 mod tests;

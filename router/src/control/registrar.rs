@@ -11,11 +11,11 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use cloverleaf_model::RegistryMessage;
 use cloverleaf_telemetry::Json;
 
-use super::Segments;
+use super::{Segments, options};
 use crate::observe::registry::{Action, Metrics, RegistryCounters};
 use crate::table::{
     Algorithm, Change, Endpoint, Event, Millis, ModificationTag, Outcome, PolicySource, Pool,
-    Protocol, Registration, SourceId, Table, Writer, sources,
+    Protocol, Registration, SLOTS, SourceId, Table, Writer, sources,
 };
 
 /// Owns the table's writer.
@@ -25,6 +25,8 @@ pub struct Registrar {
     segments: Segments,
     /// Whether backends are spoken to in HTTP/2 at all.
     http2: bool,
+    /// What counts for registrations that name no algorithm.
+    default_algorithm: Algorithm,
     started: Instant,
 }
 
@@ -43,6 +45,7 @@ impl Registrar {
         started: Instant,
         metrics: &Metrics,
     ) -> Arc<Registrar> {
+        let default_algorithm = writer.default_algorithm();
         let changing = Mutex::new(Changing {
             writer,
             counters: metrics.registry(),
@@ -52,6 +55,7 @@ impl Registrar {
             table,
             segments,
             http2,
+            default_algorithm,
             started,
         })
     }
@@ -78,12 +82,17 @@ impl Registrar {
             .map(|(key, value)| (borrow(key), borrow(value)))
             .collect();
         let algorithm_text = &*message.options.loadbalancing;
-        let algorithm = Algorithm::from_name(algorithm_text);
-        if algorithm.is_none() && !algorithm_text.is_empty() {
+        let algorithm = match algorithm_text {
+            // On the bus no algorithm stands for the router's own, so that dropping the option has an effect.
+            "" => Some(self.default_algorithm),
+            text => Algorithm::from_name(text),
+        };
+        if algorithm.is_none() {
             // the pool keeps the algorithm that it has.
             tracing::error!(target: "registry", algorithm = algorithm_text, uris.json = %Json(&message.uris),
                 "invalid-load-balancing-algorithm");
         }
+        let options = options::of(&message.options, algorithm);
         let registration = Registration {
             host: &message.host,
             port: message.backend_port(),
@@ -109,6 +118,7 @@ impl Registrar {
             modification_tag: ModificationTag::default(),
             algorithm,
             algorithm_text,
+            options: options.as_ref(),
             route_policy_scope: &message.options.route_policy_scope,
             route_policy_sources: &message.options.route_policy_sources,
         };
@@ -141,16 +151,6 @@ impl Registrar {
         });
     }
 
-    /// Applies a change now.
-    pub fn apply(&self, change: Change<'_>) {
-        let now = self.now();
-        let Changing { writer, counters } = &mut *self.changing();
-        writer.apply(change, now, &mut |event| tell(event, counters));
-    }
-
-    /// Milliseconds since the start.
-    pub fn now(&self) -> Millis {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX)
     /// An endpoint of a source without isolation segments is there, or still there.
     pub fn register_entry(
         &self,
@@ -190,6 +190,16 @@ impl Registrar {
         });
     }
 
+    /// Applies a change now.
+    pub fn apply(&self, change: Change<'_>) {
+        let now = self.now();
+        let Changing { writer, counters } = &mut *self.changing();
+        writer.apply(change, now, &mut |event| tell(event, counters));
+    }
+
+    /// Milliseconds since the start.
+    pub fn now(&self) -> Millis {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX)
     }
 
     fn changing(&self) -> MutexGuard<'_, Changing> {
@@ -207,6 +217,7 @@ fn tell(event: Event<'_>, counters: &RegistryCounters) {
         }
         Event::RouteUnregistered { pool } => {
             counters.route_unregistered();
+            counters.size(pool.uri(), None);
             tracing::info!(target: "registry", uri = pool.uri(), "route-unregistered");
         }
         Event::EndpointRegistered {
@@ -220,16 +231,19 @@ fn tell(event: Event<'_>, counters: &RegistryCounters) {
             log_endpoint!(debug, pool, endpoint, "endpoint-not-registered");
         }
         Event::EndpointUnregistered { pool, endpoint } => {
+            note_size(pool, counters);
             log_endpoint!(info, pool, endpoint, "endpoint-unregistered");
         }
         Event::EndpointNotUnregistered { uri } => {
             tracing::debug!(target: "registry", uri, "endpoint-not-unregistered");
         }
         Event::EndpointFailed { pool, endpoint } => {
+            note_size(pool, counters);
             log_endpoint!(info, pool, endpoint, "prune-failed-endpoint");
         }
         Event::Pruned { pool, endpoints } => {
             counters.pruned(endpoints.len() as u64);
+            note_size(pool, counters);
             let addresses: Vec<_> = endpoints
                 .iter()
                 .map(|endpoint| endpoint.address())
@@ -241,6 +255,7 @@ fn tell(event: Event<'_>, counters: &RegistryCounters) {
                 isolation_segment = dash(segment), "pruned-route");
         }
         Event::EmptyRoutePruned { pool } => {
+            counters.size(pool.uri(), None);
             tracing::info!(target: "registry", uri = pool.uri(), "route-unregistered");
         }
         Event::PruneSuspended { .. } => tracing::info!(target: "registry", "prune-suspended"),
@@ -259,6 +274,8 @@ fn endpoint_registered(
     let component = endpoint.component();
     if outcome != Outcome::Unmodified {
         warn_of_policy(pool, endpoint);
+        warn_of_size(pool);
+        note_size(pool, counters);
     }
     match outcome {
         Outcome::Added => {
@@ -279,9 +296,24 @@ fn endpoint_registered(
         }
         Outcome::Unmodified => {
             counters.registered(component, Action::Refreshed);
-            log_endpoint!(debug, pool, endpoint, "endpoint-registered");
+            log_endpoint!(debug, pool, endpoint, "endpoint-refreshed");
         }
     }
+}
+
+/// Says that there are more instances than the table for `hash` has slots: those behind the last slot get nothing.
+fn warn_of_size(pool: &Pool) {
+    let endpoints = pool.endpoints();
+    if endpoints.hash().is_some() && endpoints.len() > SLOTS {
+        tracing::warn!(target: "registry", uri = pool.uri(), endpoints = endpoints.len(), slots = SLOTS, "hash-table-full");
+    }
+}
+
+/// Notes how large a pool is whose size is shown: those with the algorithm `hash` (spec 14.7).
+fn note_size(pool: &Pool, counters: &RegistryCounters) {
+    let endpoints = pool.endpoints();
+    let shown = endpoints.algorithm() == Algorithm::Hash;
+    counters.size(pool.uri(), shown.then_some(endpoints.len()));
 }
 
 /// Says which sources of a route policy let nobody in because they are none (spec 14.3). Once for each endpoint, and not

@@ -107,6 +107,21 @@ impl Head {
             .find(|field| field.id == id && field.keep)
     }
 
+    /// The first value that the message has under this name, whatever its case, as it goes on: kept fields, then added
+    /// lines. `bytes` is what the head was read from. Looks at every line: for names that are not known beforehand.
+    pub fn outgoing<'a>(&'a self, bytes: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+        let kept = self.fields.iter().filter(|field| field.keep);
+        let mut kept = kept.map(|field| (field.name.of(bytes), field.value.of(bytes)));
+        let added = self.added.split(|&byte| byte == b'\n');
+        let mut added = added.filter_map(|line| {
+            let colon = memchr::memchr(b':', line)?;
+            Some((line.get(..colon)?, line.get(colon + 1..)?.trim_ascii()))
+        });
+        let found = kept.find(|(other, _)| other.eq_ignore_ascii_case(name));
+        let found = found.or_else(|| added.find(|(other, _)| other.eq_ignore_ascii_case(name)));
+        found.map(|(_, value)| value)
+    }
+
     /// Takes every field of this name out of the message.
     #[inline]
     pub fn remove(&mut self, id: Name) {

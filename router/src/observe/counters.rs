@@ -42,10 +42,12 @@ pub enum Count {
     WebsocketUpgrades,
     /// A WebSocket request that failed.
     WebsocketFailures,
+    /// An endpoint that is left out for its failures.
+    EndpointsEjected,
 }
 
 impl Count {
-    pub(super) const ALL: [(Count, Metric); 9] = [
+    pub(super) const ALL: [(Count, Metric); 10] = [
         (Count::RejectedRequests, names::REJECTED_REQUESTS),
         (Count::BadGateways, names::BAD_GATEWAYS),
         (
@@ -64,6 +66,7 @@ impl Count {
         (Count::BackendExhaustedConns, names::BACKEND_EXHAUSTED_CONNS),
         (Count::WebsocketUpgrades, names::WEBSOCKET_UPGRADES),
         (Count::WebsocketFailures, names::WEBSOCKET_FAILURES),
+        (Count::EndpointsEjected, names::ENDPOINTS_EJECTED),
     ];
 }
 

@@ -41,6 +41,8 @@ metrics! {
     WEBSOCKET_UPGRADES = "websocket_upgrades", "WebSocket requests that a backend answered.";
     /// Counter.
     WEBSOCKET_FAILURES = "websocket_failures", "WebSocket requests that failed.";
+    /// Counter.
+    ENDPOINTS_EJECTED = "endpoints_ejected", "Times that an endpoint was left out for failing again and again.";
     /// Counter: status_group.
     RESPONSES = "responses", "Responses to requests that had an endpoint, by the first digit of their status.";
     /// Counter: status_group.
@@ -109,6 +111,11 @@ metrics! {
     LOG_FAILED = "access_log_failed_records", "Access log records that could not be written to the file.";
     /// Counter.
     LOG_UNSTREAMED = "access_log_unstreamed_records", "Access log records that were not streamed because the syslog server was away or too slow.";
+
+    // Fed by what is sent to Loggregator; GoRouter has no counterpart.
+
+    /// Counter.
+    ENVELOPES_LOST = "loggregator_lost_envelopes", "Envelopes for Loggregator that could not be sent to metron's address.";
 }
 
 #[cfg(test)]
@@ -138,8 +145,8 @@ older than what is known). A metric with a label appears with its first value.
 `empty_content_length_header` stays 0: such a request is refused with 400 before it is counted, as with GoRouter's newer
 releases.
 
-Only here, not in GoRouter: `uptime`, `token_fetch_errors`, `subscribe_events_errors`, `certificate_days_left`, `certificate_reloads`,
-`config_reloads`, and the three `access_log_...`
+Only here, not in GoRouter: `uptime`, `endpoints_ejected`, `token_fetch_errors`, `subscribe_events_errors`, `certificate_days_left`, `certificate_reloads`,
+`config_reloads`, `loggregator_lost_envelopes` and the three `access_log_...`
 counters.
 ";
 

@@ -1,11 +1,13 @@
 //! Counters of the control plane: what registrations came to.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::cell::{Line, get, increase, lines};
 use super::histogram::Bounds;
 use super::labelled::{Labelled, Members};
+use super::loggregator::Loggregator;
 use super::meter::{Form, Measured, Meter};
 
 /// Components told apart; more than any platform has.
@@ -41,7 +43,14 @@ const CELLS: usize = UNREGISTERED + 1;
 pub struct RegistryCounters {
     plain: Arc<Plain>,
     components: Labelled<Box<[Line]>>,
+    loggregator: Option<Arc<Loggregator>>,
+    /// Whether a size is kept at all: most routers have no pool to keep one of.
+    keeps_sizes: Cell<bool>,
+    sizes: Arc<Mutex<Sizes>>,
 }
+
+/// Number of endpoints by route.
+pub(super) type Sizes = BTreeMap<Box<str>, u64>;
 
 #[derive(Debug)]
 struct Plain {
@@ -81,9 +90,25 @@ impl RegistryCounters {
         increase(Line::cell(&self.plain.cells, ROUTES_UNREGISTERED), 1);
     }
 
+    /// Notes how many endpoints a route has whose size is shown, or with `None` that it is not shown (any more).
+    pub fn size(&self, route: &str, endpoints: Option<usize>) {
+        if endpoints.is_none() && !self.keeps_sizes.get() {
+            return;
+        }
+        let mut sizes = lock(&self.sizes);
+        match endpoints {
+            Some(endpoints) => drop(sizes.insert(route.into(), endpoints as u64)),
+            None => drop(sizes.remove(route)),
+        }
+        self.keeps_sizes.set(!sizes.is_empty());
+    }
+
     /// Counts how long the news of a new endpoint took to arrive, in nanoseconds.
     pub fn latency(&self, ns: u64) {
         self.plain.latency.observe(ns);
+        if let Some(loggregator) = &self.loggregator {
+            loggregator.registration_latency(ns);
+        }
     }
 
     #[inline]
@@ -102,6 +127,7 @@ pub(super) struct Registrations {
     bounds: Arc<Bounds>,
     form: Form,
     writers: Mutex<Vec<Writer>>,
+    sizes: Arc<Mutex<Sizes>>,
 }
 
 /// One writer's counters as scrapes see them.
@@ -117,6 +143,7 @@ impl Registrations {
             bounds,
             form,
             writers: Mutex::default(),
+            sizes: Arc::default(),
         }
     }
 
@@ -124,7 +151,7 @@ impl Registrations {
         &self.bounds
     }
 
-    pub(super) fn counters(&self) -> RegistryCounters {
+    pub(super) fn counters(&self, loggregator: Option<Arc<Loggregator>>) -> RegistryCounters {
         let plain = Arc::new(Plain {
             cells: lines(PLAIN_CELLS),
             latency: Meter::new(&self.form, &self.bounds),
@@ -132,18 +159,21 @@ impl Registrations {
         let counters = RegistryCounters {
             plain,
             components: Labelled::new(COMPONENTS),
+            loggregator,
+            keeps_sizes: Cell::new(false),
+            sizes: Arc::clone(&self.sizes),
         };
         let writer = Writer {
             plain: Arc::clone(&counters.plain),
             components: counters.components.members(),
         };
-        self.lock().push(writer);
+        lock(&self.writers).push(writer);
         counters
     }
 
     pub(super) fn totals(&self) -> Totals {
         let mut totals = Totals::default();
-        let writers = self.lock().clone();
+        let writers = lock(&self.writers).clone();
         for writer in writers {
             let cell = |number| get(Line::cell(&writer.plain.cells, number));
             totals.pruned += cell(PRUNED);
@@ -160,10 +190,14 @@ impl Registrations {
         totals
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Writer>> {
-        // A list is whole at any time.
-        self.writers.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn sizes(&self) -> Sizes {
+        lock(&self.sizes).clone()
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A collection is whole at any time.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Counts of one component.

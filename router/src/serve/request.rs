@@ -19,11 +19,12 @@ use crate::filters::Context;
 use crate::http1::request::Expect;
 use crate::http1::target::Form;
 use crate::http1::{Framing, Request, host};
-use crate::message::{Name, View};
+use crate::message::{Head, Name, View};
 use crate::observe::counters::Count;
 use crate::observe::record::Text;
 use crate::respond::{Answer, Recipient};
 use crate::route_service::Leg;
+use crate::table::{Pool, fnv1a};
 use crate::upstream::{self, Outcome, forward, forward_to_service, replay};
 use crate::worker::{Timer, Worker};
 
@@ -88,6 +89,7 @@ where
     if !peer.server_name.is_empty() {
         exchange
             .record
+    exchange.record.entry.secure = peer.tls;
             .set(Text::ServerName, peer.server_name.as_bytes());
     }
     let answer = prepare(bytes, peer, worker, exchange, request);
@@ -110,7 +112,7 @@ where
     }
     let recipient = Recipient {
         version: exchange.head.version,
-        keep_alive: request.keep_alive && !worker.is_draining(),
+        keep_alive: request.keep_alive && !worker.is_leaving(),
         head_only: exchange.record.get(Text::Method) == b"HEAD",
     };
     let pool = match answer {
@@ -258,7 +260,9 @@ fn prepare(
     let began = Instant::now();
     let found = worker.table.lookup(name, request.target.path.of(bytes));
     let looked_up = Instant::now();
-    worker.counters.route_lookup(nanoseconds(looked_up - began));
+    let lookup = nanoseconds(looked_up - began);
+    worker.counters.route_lookup(lookup);
+    exchange.record.entry.lookup_ns = lookup;
     let narrowed = match &addressed {
         None => found,
         Some(addressed) => found.and_then(|pool| {
@@ -290,6 +294,7 @@ fn prepare(
     drop(endpoints);
     if let Some(answer) = worker.filters.found(&view, request) {
         // Nobody is asked; the log names who would have been (spec 4.11).
+    let plain = endpoints.extras().is_none();
         exchange.endpoint = upstream::likely(worker, &pool);
         worker.counters.response(answer.status);
         return Some(answer);
@@ -359,12 +364,24 @@ fn prepare(
     outgoing(bytes, worker, exchange, request);
     exchange.pool = Some(pool);
     exchange.times.proxied = Some(looked_up);
+    if !plain {
+        exchange.notes.hashed = hashed(bytes, &exchange.head, &pool);
+    }
     None
 }
 
 /// All endpoints of the route have the most connections that are allowed.
 #[cold]
 fn note_overload(worker: &Worker, exchange: &Exchange) {
+/// The value that the route's endpoints are chosen by, as the endpoint will see it; none where it is empty.
+#[cold]
+fn hashed(bytes: &[u8], head: &Head, pool: &Pool) -> Option<u64> {
+    let endpoints = pool.endpoints();
+    let header = endpoints.hash()?.header().as_bytes();
+    let value = head.outgoing(bytes, header)?;
+    (!value.is_empty()).then(|| fnv1a(value))
+}
+
     worker.counters.count(Count::BackendExhaustedConns);
     tracing::info!(target: "router", { vcap_request_id = %exchange.request_id,
         host = %String::from_utf8_lossy(exchange.record.get(Text::Host)) }, "connection-limit-reached");

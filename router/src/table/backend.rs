@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Millis;
 use super::atomic::{AtomicU32, Ordering};
 use super::gauge::{Gauge, Mark};
+use super::strikes::Strikes;
 
 /// A backend's connections and health. An endpoint that is replaced by one with the same address,
 /// TLS flag and certificate name hands it on.
@@ -13,6 +14,7 @@ pub(crate) struct Backend {
     connection_id: u64,
     in_flight: Gauge,
     failed: Mark,
+    strikes: Strikes,
     /// How many slots of pools hold it; changed by the writer only.
     held: AtomicU32,
 }
@@ -24,6 +26,7 @@ impl Backend {
             connection_id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
             in_flight: Gauge::new(),
             failed: Mark::new(),
+            strikes: Strikes::new(),
             held: AtomicU32::new(0),
         })
     }
@@ -43,6 +46,10 @@ impl Backend {
 
     pub(crate) fn failed(&self) -> &Mark {
         &self.failed
+    }
+
+    pub(crate) fn strikes(&self) -> &Strikes {
+        &self.strikes
     }
 
     pub(crate) fn failed_at(&self) -> Option<Millis> {

@@ -5,7 +5,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::backend::{Backend, InFlight};
+use super::options::RouteOptions;
 use super::registration::{ModificationTag, Protocol, Registration};
+use super::strikes::Ejection;
 use super::tags::{self, Tags};
 use super::{Algorithm, Millis};
 
@@ -23,6 +25,7 @@ pub struct Endpoint {
     ttl: Millis,
     updated_at_ns: i64,
     backend: Arc<Backend>,
+    options: Option<Box<RouteOptions<'static>>>,
     tag_index: u32,
     /// The host when it is an IPv4 address, so that nothing is parsed for a request; else 0.
     ipv4: u32,
@@ -100,6 +103,9 @@ impl Endpoint {
             ttl,
             updated_at_ns: registration.updated_at_ns,
             backend,
+            options: registration
+                .options
+                .map(|options| Box::new(options.to_owned())),
             tag_index: registration.modification_tag.index,
             ipv4,
             component_at: u16::try_from(component_at).unwrap_or_default(),
@@ -127,7 +133,8 @@ impl Endpoint {
             && self.isolation_segment() == registration.isolation_segment
             && self.availability_zone() == registration.availability_zone
             && self.route_service_url() == registration.route_service_url
-            && self.load_balancing_algorithm() == registration.algorithm_text
+            && self.field(ALGORITHM) == registration.algorithm_text
+            && self.options() == registration.options
             && self.route_policy_scope() == registration.route_policy_scope
             && self.route_policy_sources() == registration.route_policy_sources
             && self
@@ -220,9 +227,23 @@ impl Endpoint {
         self.field(ROUTE_SERVICE_URL)
     }
 
-    /// Balancing algorithm as registered, valid or not; the pool's own is what counts.
+    /// Balancing algorithm as registered, valid or not, or what its source stands for without naming it; empty if
+    /// unknown. The pool's own is what counts.
     pub fn load_balancing_algorithm(&self) -> &str {
-        self.field(ALGORITHM)
+        match (self.field(ALGORITHM), self.algorithm) {
+            ("", Some(algorithm)) => algorithm.as_str(),
+            (text, _) => text,
+        }
+    }
+
+    /// The algorithm that was registered, if it is a known one.
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        self.algorithm
+    }
+
+    /// The options that few registrations have; the pool's own are what counts.
+    pub fn options(&self) -> Option<&RouteOptions<'_>> {
+        self.options.as_deref()
     }
 
     /// Scope of callers that this registration asked for, empty if none; the pool's own is what counts.
@@ -330,6 +351,27 @@ impl Endpoint {
     pub fn is_failed(&self, now: Millis, mark_ttl: Millis) -> bool {
         self.failed_at()
             .is_some_and(|at| now.saturating_sub(at) <= mark_ttl)
+    }
+
+    /// Whether the endpoint is left out for its failures in a row.
+    pub fn is_ejected(&self, now: Millis) -> bool {
+        self.backend.strikes().is_ejected(now)
+    }
+
+    /// A request went well: failures before it do not count any more.
+    pub fn forget_errors(&self) {
+        self.backend.strikes().forget_errors();
+    }
+
+    /// A request failed. Says for how many milliseconds the endpoint is left out if this was one too many and `may`
+    /// agrees, which may be asked several times.
+    pub fn count_error(
+        &self,
+        now: Millis,
+        ejection: &Ejection,
+        may: impl Fn() -> bool,
+    ) -> Option<Millis> {
+        self.backend.strikes().count_error(now, ejection, may)
     }
 
     /// Number of the pooled connections to this backend, unique in the process. Kept when a

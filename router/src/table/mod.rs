@@ -27,12 +27,16 @@ mod wildcards;
 
 mod backend;
 mod endpoint;
+mod extras;
 mod gauge;
+mod hash;
+mod options;
 mod pool;
 mod registration;
 mod route_policy;
 mod slot;
 mod source;
+mod strikes;
 mod tags;
 
 mod change;
@@ -48,11 +52,15 @@ mod atomic {
 pub use backend::InFlight;
 pub use change::{Change, Event, Outcome};
 pub use endpoint::Endpoint;
+pub use extras::Extras;
+pub use hash::{Hash, SLOTS, fnv1a};
+pub use options::RouteOptions;
 pub use pool::{Endpoints, Pool};
 pub use registration::{ModificationTag, Protocol, Registration};
 pub use route_policy::{PolicySource, RoutePolicy, sources};
 pub use slot::Slot;
 pub use source::{Source, SourceId};
+pub use strikes::Ejection;
 pub use tags::Tags;
 pub use writer::{Stats, Writer};
 
@@ -172,7 +180,7 @@ pub struct Settings {
     /// Number of shards, rounded up to a power of two. More of them make new routes cheaper among
     /// many and cost 8 bytes each.
     pub shards: usize,
-    /// Balancing algorithm of a pool until a registration names one.
+    /// Balancing algorithm of a pool until a registration names one, and of requests that `hash` has no value for.
     pub default_algorithm: Algorithm,
     /// TTL of registrations that name none, and the longest that one may name.
     pub stale_threshold: Millis,
@@ -210,6 +218,8 @@ pub enum Algorithm {
     RoundRobin,
     /// The one with the fewest attempts under way, `least-connection`.
     LeastConnection,
+    /// The one that owns a header's value, `hash`. Only for routes that ask for it.
+    Hash,
 }
 
 impl Algorithm {
@@ -218,6 +228,7 @@ impl Algorithm {
         match name {
             "round-robin" => Some(Self::RoundRobin),
             "least-connection" => Some(Self::LeastConnection),
+            "hash" => Some(Self::Hash),
             _ => None,
         }
     }
@@ -227,6 +238,7 @@ impl Algorithm {
         match self {
             Self::RoundRobin => "round-robin",
             Self::LeastConnection => "least-connection",
+            Self::Hash => "hash",
         }
     }
 }

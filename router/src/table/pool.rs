@@ -8,6 +8,8 @@ use arc_swap::{ArcSwap, Guard};
 
 use super::Algorithm;
 use super::endpoint::Endpoint;
+use super::extras::Extras;
+use super::hash::Hash;
 use super::name::Name;
 use super::route_policy::RoutePolicy;
 use super::slot::Slot;
@@ -108,6 +110,11 @@ impl Pool {
         self.cursor.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Where the cursor is.
+    pub(crate) fn cursor(&self) -> u32 {
+        self.cursor.load(Ordering::Relaxed)
+    }
+
     /// Moves the cursor on by so many endpoints that were not chosen.
     pub(crate) fn pass_over(&self, count: usize) {
         if count > 0 {
@@ -135,6 +142,7 @@ pub struct Endpoints {
     slots: Slots,
     route_service_url: Option<Arc<str>>,
     route_policy: Option<Arc<RoutePolicy>>,
+    extras: Option<Arc<Extras>>,
     algorithm: Algorithm,
     narrowed: bool,
 }
@@ -152,11 +160,13 @@ impl Endpoints {
         route_service_url: Option<Arc<str>>,
         route_policy: Option<Arc<RoutePolicy>>,
         algorithm: Algorithm,
+        extras: Option<Arc<Extras>>,
     ) -> Self {
         Self {
             slots: slots.into(),
             route_service_url,
             route_policy,
+            extras,
             algorithm,
             narrowed: false,
         }
@@ -164,7 +174,9 @@ impl Endpoints {
 
     /// The same but for the slots.
     pub(crate) fn with_slots(&self, slots: Vec<Slot>) -> Self {
+        let extras = self.extras.as_ref();
         Self {
+            extras: extras.map(|extras| extras.with_slots(&slots)),
             slots: slots.into(),
             route_service_url: self.route_service_url.clone(),
             route_policy: self.route_policy.clone(),
@@ -186,6 +198,17 @@ impl Endpoints {
     /// What the pool asks of its callers: that of the latest registration that changed anything.
     pub fn route_policy(&self) -> Option<&Arc<RoutePolicy>> {
         self.route_policy.as_ref()
+    }
+
+    /// What few pools have; `None` costs a request one branch.
+    #[inline]
+    pub fn extras(&self) -> Option<&Arc<Extras>> {
+        self.extras.as_ref()
+    }
+
+    /// The table of the algorithm `hash`.
+    pub fn hash(&self) -> Option<&Hash> {
+        self.extras.as_ref().and_then(|extras| extras.hash.as_ref())
     }
 
     /// Whether this is the selection of [`Pool::narrowed`], where marks play no part.

@@ -10,6 +10,7 @@ use super::backend::Backend;
 use super::change::{Event, Outcome};
 use super::endpoint::Endpoint;
 use super::expiry::{Calendar, NEVER};
+use super::extras::Extras;
 use super::host::FoldedHost;
 use super::name::Name;
 use super::pool::{Endpoints, Pool};
@@ -120,15 +121,7 @@ impl Writer {
     fn new_pool(&mut self, route: &RouteUri<'_>, arrival: &mut Arrival<'_>) -> Arc<Pool> {
         let slot = self.new_slot(arrival);
         let due = slot.due();
-        let registration = arrival.registration;
-        let endpoints = Endpoints::new(
-            vec![slot],
-            route_service(registration, None),
-            RoutePolicy::of(registration, None),
-            registration
-                .algorithm
-                .unwrap_or(self.settings.default_algorithm),
-        );
+        let endpoints = self.assemble(vec![slot], None, arrival.registration);
         // The hasher is seeded at random, so routers begin at different endpoints.
         let cursor = self.table.hasher.hash_one((route.host, arrival.now)) as u32;
         let pool = Pool::new(Name::new(route), endpoints, cursor);
@@ -142,7 +135,7 @@ impl Writer {
         let mut slots = Vec::with_capacity(endpoints.len() + 1);
         slots.extend(endpoints.iter().map(Slot::copy));
         slots.push(slot);
-        publish(pool, endpoints, slots, arrival);
+        pool.publish(self.assemble(slots, Some(endpoints), arrival.registration));
         self.calendar.add(due, pool);
     }
 
@@ -168,7 +161,7 @@ impl Writer {
         slots.extend(before.map(Slot::copy));
         slots.push(new);
         slots.extend(after.map(Slot::copy));
-        publish(pool, endpoints, slots, arrival);
+        pool.publish(self.assemble(slots, Some(endpoints), arrival.registration));
         if !stays {
             self.calendar.remove(old.due());
             self.calendar.add(due, pool);
@@ -182,6 +175,28 @@ impl Writer {
         let due = due(&endpoint, arrival.now);
         let tag = arrival.address_tag;
         Slot::new(endpoint, tag, arrival.source, arrival.now, due)
+    }
+
+    /// Slots together with what the registration asks of the pool, which was as `before`.
+    fn assemble(
+        &self,
+        slots: Vec<Slot>,
+        before: Option<&Endpoints>,
+        registration: &Registration<'_>,
+    ) -> Endpoints {
+        let default = self.settings.default_algorithm;
+        let current = before.map_or(default, Endpoints::algorithm);
+        let algorithm = registration.algorithm.unwrap_or(current);
+        let extras = Extras::new(registration, algorithm, default, &slots, before);
+        let url = before.and_then(Endpoints::route_service_url);
+        let policy = before.and_then(Endpoints::route_policy);
+        Endpoints::new(
+            slots,
+            route_service(registration, url),
+            RoutePolicy::of(registration, policy),
+            algorithm,
+            extras,
+        )
     }
 
     /// The endpoint that all uris of a registration share.
@@ -222,17 +237,6 @@ impl Writer {
         }
         (None, backend)
     }
-}
-
-/// Publishes new slots together with what the registration asks of the pool.
-fn publish(pool: &Pool, endpoints: &Endpoints, slots: Vec<Slot>, arrival: &Arrival<'_>) {
-    let registration = arrival.registration;
-    pool.publish(Endpoints::new(
-        slots,
-        route_service(registration, endpoints.route_service_url()),
-        RoutePolicy::of(registration, endpoints.route_policy()),
-        registration.algorithm.unwrap_or(endpoints.algorithm()),
-    ));
 }
 
 fn route_service(registration: &Registration<'_>, current: Option<&Arc<str>>) -> Option<Arc<str>> {

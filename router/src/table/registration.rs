@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::options::RouteOptions;
 use super::{Algorithm, Millis};
 
 /// What a source says about one endpoint, borrowed from its message.
@@ -48,6 +49,8 @@ pub struct Registration<'a> {
     pub algorithm: Option<Algorithm>,
     /// `options.loadbalancing` as sent.
     pub algorithm_text: &'a str,
+    /// The options that few registrations have; `None` when there are none.
+    pub options: Option<&'a RouteOptions<'a>>,
     /// `options.route_policy_scope`: how far away the pool's callers may be; empty is no matter.
     pub route_policy_scope: &'a str,
     /// `options.route_policy_sources`: the pool's callers, separated by commas.
@@ -76,6 +79,7 @@ impl Default for Registration<'_> {
             modification_tag: ModificationTag::default(),
             algorithm: None,
             algorithm_text: "",
+            options: None,
             route_policy_scope: "",
             route_policy_sources: "",
         }

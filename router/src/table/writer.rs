@@ -14,7 +14,7 @@ use super::registration::ModificationTag;
 use super::slot::Slot;
 use super::source::{Source, SourceId};
 use super::uri::RouteUri;
-use super::{Millis, Settings, Table};
+use super::{Algorithm, Millis, Settings, Table};
 
 /// Applies changes from every source in order. There is one per table.
 #[derive(Debug)]
@@ -49,6 +49,11 @@ impl Writer {
             emptied: HashMap::new(),
             slots: 0,
         }
+    }
+
+    /// Balancing algorithm of pools whose registrations name none.
+    pub fn default_algorithm(&self) -> Algorithm {
+        self.settings.default_algorithm
     }
 
     /// The number of the source of this name, a new one the first time it is asked for. A new

@@ -7,9 +7,10 @@ use super::attempt::{Source, attempt};
 use super::classify::{Cause, Failure, Fault};
 use super::retry::{Next, Replay, decide};
 use super::{Answer, Downstream};
-use crate::balance::{Bond, NoEndpoint, Selection, Session};
+use crate::balance::{Bond, NoEndpoint, Selection, Session, Verdict, note_verdict};
 use crate::callers::Access;
 use crate::exchange::{Exchange, Pin, nanoseconds};
+use crate::observe::counters::Count;
 use crate::observe::record::Text;
 use crate::table::{Endpoint, Pool};
 use crate::worker::{FailedEndpoint, Timer, Worker};
@@ -38,7 +39,7 @@ pub async fn forward<D: Downstream>(
     replay: Replay,
 ) -> Outcome {
     let policy = &worker.policy;
-    let mut selection = Selection::new();
+    let mut selection = Selection::new().with_value(exchange.notes.hashed);
     let mut last: Option<Failure> = None;
     let mut number = 1;
     // The clock was read when the route had been found.
@@ -54,7 +55,7 @@ pub async fn forward<D: Downstream>(
                     (Some(failure), _) => Outcome::Failed(failure),
                     (None, NoEndpoint::Overloaded) => Outcome::Overloaded,
                     (None, NoEndpoint::Empty) => Outcome::Empty,
-                    (None, NoEndpoint::Unbound | NoEndpoint::AllTried) => {
+                    (None, NoEndpoint::Unbound | NoEndpoint::AllTried | NoEndpoint::NobodyLeft) => {
                         Outcome::Failed(unselected(exchange, pool))
                     }
                 };
@@ -74,6 +75,13 @@ pub async fn forward<D: Downstream>(
             worker.counters.request(endpoint.component());
             match attempt(worker, exchange, &endpoint, down, timer, source).await {
                 Ok(answer) => {
+                    if policy.rules.ejection.is_some() {
+                        let verdict = match exchange.reply.status {
+                            502..=504 => Verdict::Failed,
+                            _ => Verdict::Served,
+                        };
+                        judge(worker, pool, &endpoint, verdict);
+                    }
                     if policy.times_attempts {
                         succeeded(worker, exchange, &answer, began);
                     }
@@ -193,6 +201,18 @@ fn address_to(exchange: &mut Exchange, endpoint: &Endpoint) {
     out.extend_from_slice(b"\r\n\r\n");
 }
 
+/// Keeps the endpoint's record, and says when it is left out for it.
+#[cold]
+fn judge(worker: &Worker, pool: &Pool, endpoint: &Endpoint, verdict: Verdict) {
+    let (rules, now) = (&worker.policy.rules, worker.clock.now());
+    if let Some(time) = note_verdict(&pool.endpoints(), endpoint, verdict, rules, now) {
+        worker.counters.count(Count::EndpointsEjected);
+        tracing::warn!(target: "router", { uri = pool.uri(), backend = endpoint.address(),
+            application_id = endpoint.application_id(), instance_id = endpoint.instance_id(),
+            seconds = time as f64 / 1_000.0 }, "endpoint-ejected");
+    }
+}
+
 fn note(
     worker: &Worker,
     exchange: &mut Exchange,
@@ -211,6 +231,9 @@ fn note(
     (attempts.dns_ns, attempts.dial_ns, attempts.tls_ns) = (None, None, None);
     if failure.fault() != Fault::Backend {
         return;
+    }
+    if worker.policy.rules.ejection.is_some() {
+        judge(worker, pool, endpoint, Verdict::Failed);
     }
     // What goes wrong with an instance that was asked for is no reason to send others elsewhere (spec 3.3).
     let narrowed = pool.endpoints().is_narrowed();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::table::{Endpoint, Millis, Pool, Slot, Source, Table, sources};
+use crate::table::{Algorithm, Endpoint, Millis, Pool, Slot, Source, Table, sources};
 
 /// How much is told of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,14 @@ impl Serialize for Place<'_> {
             "load_balancing_algorithm",
             endpoint.load_balancing_algorithm(),
         )?;
+        if endpoint.algorithm() == Some(Algorithm::Hash) {
+            let options = endpoint.options();
+            let (header, balance) = options.map_or(("", 0.0), |options| {
+                (&*options.hash_header, options.hash_balance)
+            });
+            entry_unless_empty(&mut map, "hash_header", header)?;
+            map.serialize_entry("hash_balance", &balance)?;
+        }
         entry_unless_empty(
             &mut map,
             "route_policy_scope",

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::world::{World, plain};
-use crate::table::{Algorithm, ModificationTag, Protocol, Registration, Settings};
+use crate::table::{
+    Algorithm, ModificationTag, Protocol, Registration, RouteOptions, Settings,
+};
 
 //
 #[test]
@@ -280,6 +282,11 @@ fn the_latest_registration_decides_the_route_service() {
 }
 
 // Spec 2.3, and the availability zone, which the reference forgets.
+const BALANCED: RouteOptions<'static> = RouteOptions {
+    hash_header: std::borrow::Cow::Borrowed(""),
+    hash_balance: 1.5,
+};
+
 #[test]
 fn a_change_of_any_field_is_an_update_in_place() {
     let tags = [("component".into(), "c".into())];
@@ -287,7 +294,7 @@ fn a_change_of_any_field_is_an_update_in_place() {
         guid: "g",
         index: 0,
     };
-    let changes: [fn(&mut Registration<'_>); 14] = [
+    let changes: [fn(&mut Registration<'_>); 15] = [
         |r| r.app = "app",
         |r| r.protocol = Protocol::Http2,
         |r| r.server_cert_domain_san = "san",
@@ -299,6 +306,7 @@ fn a_change_of_any_field_is_an_update_in_place() {
         |r| r.tls = true,
         |r| r.updated_at_ns = 17,
         |r| r.algorithm_text = "x",
+        |r| r.options = Some(&BALANCED),
         |r| r.availability_zone = "z1",
         |r| r.route_policy_scope = "any",
         |r| r.route_policy_sources = "cf:any",
@@ -342,6 +350,10 @@ fn an_endpoint_shows_every_field_of_its_registration() {
         ("component".into(), "c".into()),
         ("process_id".into(), "app".into()),
     ];
+    let options = RouteOptions {
+        hash_balance: 2.0,
+        ..RouteOptions::default()
+    };
     let registration = Registration {
         host: "10.0.0.1",
         port: 61_001,
@@ -364,6 +376,7 @@ fn an_endpoint_shows_every_field_of_its_registration() {
         },
         algorithm: Some(Algorithm::LeastConnection),
         algorithm_text: "least-connection",
+        options: Some(&options),
         route_policy_scope: "org",
         route_policy_sources: "cf:any",
     };
@@ -382,6 +395,7 @@ fn an_endpoint_shows_every_field_of_its_registration() {
     assert_eq!(endpoint.availability_zone(), "zone");
     assert_eq!(endpoint.route_service_url(), "https://rs.test");
     assert_eq!(endpoint.load_balancing_algorithm(), "least-connection");
+    assert_eq!(endpoint.options(), Some(&options));
     assert_eq!(endpoint.route_policy_scope(), "org");
     assert_eq!(endpoint.route_policy_sources(), "cf:any");
     assert_eq!(endpoint.modification_tag(), registration.modification_tag);
