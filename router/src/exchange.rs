@@ -258,18 +258,6 @@ impl Exchange {
     }
 }
 
-impl Exchange {
-    /// Notes what only Loggregator is told: the endpoint's tags, and the trace.
-    pub fn note_tags(&mut self) {
-        if let Some(endpoint) = &self.endpoint {
-            self.record.set_tags(endpoint.tags());
-        }
-        if let Some(ids) = &self.notes.trace {
-            self.record.set_trace(&ids.trace, &ids.span);
-        }
-    }
-}
-
 /// The protocol as the log shows it.
 pub fn protocol(version: Version) -> &'static [u8] {
     match version {

@@ -101,12 +101,12 @@ impl Policy {
                     AzPreference::None => ZonePreference::None,
                     AzPreference::LocallyOptimistic => ZonePreference::LocallyOptimistic,
                 },
+                slow_start: millis(config.balancing.slow_start),
+                ejection: ejection(config),
             },
             max_attempts: u32::try_from(config.backends.max_attempts)
                 .unwrap_or(1)
                 .max(1),
-                slow_start: millis(config.balancing.slow_start),
-                ejection: ejection(config),
             endpoint_timeout: config.endpoint_timeout,
             dial_timeout: config.endpoint_dial_timeout,
             tls_handshake_timeout: config.tls_handshake_timeout,
@@ -132,13 +132,6 @@ impl Policy {
     }
 }
 
-fn response_limits(config: &Config) -> Limits {
-    let lines = config.max_response_headers;
-    let mut limits = Limits {
-        lines: (lines > 0).then_some(lines),
-        ..Limits::default()
-    };
-    if config.max_response_header_bytes > 0 {
 /// When failing endpoints are left out.
 fn ejection(config: &Config) -> Option<Ejection> {
     let keys = &config.balancing.ejection;
@@ -154,6 +147,13 @@ fn millis(duration: Duration) -> Millis {
     Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
 }
 
+fn response_limits(config: &Config) -> Limits {
+    let lines = config.max_response_headers;
+    let mut limits = Limits {
+        lines: (lines > 0).then_some(lines),
+        ..Limits::default()
+    };
+    if config.max_response_header_bytes > 0 {
         limits.bytes = config.max_response_header_bytes;
     }
     limits

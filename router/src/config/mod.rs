@@ -33,9 +33,7 @@ mod rules;
 mod services;
 mod status;
 mod tls;
-mod upgrade;
 mod upstream;
-mod watch;
 
 pub use balancing::{Balancing, Ejection};
 pub use certificates::CertificateLife;
@@ -60,11 +58,7 @@ pub use tls::{
     CertSubject, CipherSuite, CipherSuites, ClientCertValidation, Domain, MaxTlsVersion,
     MetadataRule, MinTlsVersion, TlsPem, XfccFormat,
 };
-pub use upgrade::Upgrade;
 pub use upstream::{Backends, RouteServices};
-pub use watch::FileWatch;
-
-pub use cloverleaf_config::{Change, Report};
 
 #[cfg(test)]
 mod tests;

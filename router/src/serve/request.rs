@@ -89,7 +89,6 @@ where
     if !peer.server_name.is_empty() {
         exchange
             .record
-    exchange.record.entry.secure = peer.tls;
             .set(Text::ServerName, peer.server_name.as_bytes());
     }
     let answer = prepare(bytes, peer, worker, exchange, request);
@@ -291,10 +290,10 @@ fn prepare(
         return Some(Answer::connection_limit(shown));
     }
     let service_url = endpoints.route_service_url().cloned();
+    let plain = endpoints.extras().is_none();
     drop(endpoints);
     if let Some(answer) = worker.filters.found(&view, request) {
         // Nobody is asked; the log names who would have been (spec 4.11).
-    let plain = endpoints.extras().is_none();
         exchange.endpoint = upstream::likely(worker, &pool);
         worker.counters.response(answer.status);
         return Some(answer);
@@ -361,18 +360,15 @@ fn prepare(
             Err(denial) => return Some(service::refuse(&exchange.request_id, &denial)),
         }
     }
-    outgoing(bytes, worker, exchange, request);
-    exchange.pool = Some(pool);
-    exchange.times.proxied = Some(looked_up);
     if !plain {
         exchange.notes.hashed = hashed(bytes, &exchange.head, &pool);
     }
+    outgoing(bytes, worker, exchange, request);
+    exchange.pool = Some(pool);
+    exchange.times.proxied = Some(looked_up);
     None
 }
 
-/// All endpoints of the route have the most connections that are allowed.
-#[cold]
-fn note_overload(worker: &Worker, exchange: &Exchange) {
 /// The value that the route's endpoints are chosen by, as the endpoint will see it; none where it is empty.
 #[cold]
 fn hashed(bytes: &[u8], head: &Head, pool: &Pool) -> Option<u64> {
@@ -382,6 +378,9 @@ fn hashed(bytes: &[u8], head: &Head, pool: &Pool) -> Option<u64> {
     (!value.is_empty()).then(|| fnv1a(value))
 }
 
+/// All endpoints of the route have the most connections that are allowed.
+#[cold]
+fn note_overload(worker: &Worker, exchange: &Exchange) {
     worker.counters.count(Count::BackendExhaustedConns);
     tracing::info!(target: "router", { vcap_request_id = %exchange.request_id,
         host = %String::from_utf8_lossy(exchange.record.get(Text::Host)) }, "connection-limit-reached");
