@@ -7,6 +7,7 @@
 //! accept      listeners, socket options, spread over the workers
 //! serve       one client connection: keep-alive, one request after the other, bodies back
 //! http1       the HTTP/1.1 codec: strict head parsing, framing (bytes in, bytes out)
+//! http2       HTTP/2 on both sides, shown to all others as HTTP/1.1
 //! message     the request and response head that every later room works on
 //! exchange    one request's life: ids, times, attempts, outcome
 //! filters     one file per rule, an ordered static list
@@ -19,6 +20,7 @@
 //! respond     the only place that turns an error into a response
 //! observe     access log, metrics
 //! control     NATS, admin listeners, drain
+//! upgrade     listening sockets passed from one process to the next
 //! app         the only file that wires the rest; cli is the command around it
 //! ```
 
@@ -28,6 +30,7 @@ pub mod accept;
 pub mod serve;
 
 pub mod http1;
+pub mod http2;
 pub mod message;
 
 pub mod exchange;
@@ -53,6 +56,8 @@ pub mod control;
 
 pub mod config;
 pub mod policy;
+
+pub mod upgrade;
 
 pub mod app;
 pub mod cli;

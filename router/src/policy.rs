@@ -26,6 +26,10 @@ pub struct Policy {
     pub keep_alive_probes: Duration,
     /// Whose PROXY protocol headers count; `None` when there are none.
     pub proxy_protocol: Option<ProxyProtocol>,
+    /// Whether HTTP/2 may begin on the port without TLS.
+    pub http2_prior_knowledge: bool,
+    /// Whether HTTP/2 is spoken with plain backends that are registered for it.
+    pub http2_plain_backends: bool,
     /// Client connections at a time; more wait to be accepted.
     pub max_clients: usize,
     /// How long a client connection may be idle.
@@ -112,6 +116,9 @@ impl Policy {
             tls_handshake_timeout: config.tls_handshake_timeout,
             keep_alive_probes: config.endpoint_keep_alive_probe_interval,
             proxy_protocol: config.enable_proxy.then(|| ProxyProtocol::new(config)),
+            http2_prior_knowledge: config.enable_http2 && config.enable_http2_prior_knowledge,
+            http2_plain_backends: config.enable_http2
+                && config.backends.enable_http2_prior_knowledge,
             max_clients: usize::MAX,
             frontend_idle_timeout: config.frontend_idle_timeout,
             read_header_timeout: config.read_header_timeout,

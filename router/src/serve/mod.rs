@@ -30,7 +30,7 @@ mod request;
 mod service;
 mod tunnel;
 
-pub use connection::{Peer, serve, serve_read_ahead};
+pub use connection::{Peer, serve, serve_read_ahead, serve_stream};
 
 /// What happens to the client's connection behind a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -70,6 +70,9 @@ where
     };
     let bytes = inbound.unread();
     exchange.begin(bytes, request, &worker.policy.extra_headers, &worker.clock);
+    if peer.http2 {
+        exchange.record.set(Text::Protocol, b"HTTP/2.0");
+    }
     exchange.request_id = worker.request_id();
     let mut view = View {
         head: &mut exchange.head,

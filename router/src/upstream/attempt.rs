@@ -11,7 +11,7 @@ use tokio::io::AsyncWrite;
 
 use super::classify::{Cause, Failure, Sent};
 use super::connection::Connection;
-use super::dial::dial;
+use super::dial::{dial, speaks_http2};
 use super::idle::Target;
 use super::{Answer, Downstream, UploadError};
 use crate::exchange::Exchange;
@@ -43,7 +43,7 @@ pub async fn attempt<D: Downstream>(
     source: Source,
 ) -> Result<Answer, Failure> {
     let target = Target::of(endpoint);
-    let connection = match idle(worker, target, source).await {
+    let connection = match waiting(worker, exchange, endpoint, target, source).await {
         Some(connection) => connection,
         None => Box::pin(dial(worker, exchange, endpoint, target, timer))
             .await
@@ -87,9 +87,24 @@ pub(super) async fn converse<D: Downstream>(
     }
 }
 
-async fn idle(worker: &Worker, target: Target, source: Source) -> Option<Connection> {
+/// A connection that is there already.
+async fn waiting(
+    worker: &Worker,
+    exchange: &Exchange,
+    endpoint: &Endpoint,
+    target: Target,
+    source: Source,
+) -> Option<Connection> {
     if source == Source::New || worker.policy.close_backends {
         return None;
+    }
+    if speaks_http2(worker, endpoint) {
+        let (trust, tunnel) = (worker.connector.trust(), exchange.notes.upgrade.is_some());
+        let mut shared = worker.shared.borrow_mut();
+        let stream = shared.take(target, trust, tunnel, worker.clock.now());
+        if stream.is_some() {
+            return stream;
+        }
     }
     poll_fn(|cx| {
         Poll::Ready(

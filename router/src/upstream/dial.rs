@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::net::TcpStream;
@@ -11,20 +12,63 @@ use super::connection::Connection;
 use super::idle::Target;
 use super::tls::TlsFailure;
 use crate::exchange::{Exchange, nanoseconds};
+use crate::http2::Multiplexed;
 use crate::route_service::Blocklist;
-use crate::table::Endpoint;
+use crate::table::{Endpoint, Protocol};
 use crate::worker::{Timer, Worker};
+
+/// Whether HTTP/2 is spoken with `endpoint`, if it likes: over TLS it is asked, without it has to be known (spec 4.7).
+pub(super) fn speaks_http2(worker: &Worker, endpoint: &Endpoint) -> bool {
+    endpoint.protocol() == Protocol::Http2 && (endpoint.tls() || worker.policy.http2_plain_backends)
+}
 
 /// Connects to `endpoint`. Safe to drop at any point: what is open by then is closed.
 pub(super) async fn dial(
     worker: &Worker,
     exchange: &mut Exchange,
-    endpoint: &Endpoint,
+    endpoint: &Arc<Endpoint>,
     target: Target,
     timer: &Timer,
 ) -> Result<Connection, Cause> {
     let attempts = &mut exchange.record.entry.attempts;
     (attempts.dns_ns, attempts.tls_ns) = (Some(0), Some(0));
+    let http2 = speaks_http2(worker, endpoint);
+    let made = make(worker, exchange, endpoint, target, timer, http2).await?;
+    let made = match made {
+        Made::Connection(connection) => return Ok(connection),
+        Made::Multiplexed(connection) => connection,
+    };
+    let tunnel = exchange.notes.upgrade.is_some();
+    let usable = !tunnel || made.takes_tunnels();
+    let (trust, now) = (worker.connector.trust(), worker.clock.now());
+    let stream = worker.shared.borrow_mut().add(endpoint, made, trust, now);
+    if usable {
+        return Ok(stream);
+    }
+    // Most that speak HTTP/2 take upgrades in HTTP/1.1 alone.
+    drop(stream);
+    match make(worker, exchange, endpoint, target, timer, false).await? {
+        Made::Connection(connection) => Ok(connection),
+        Made::Multiplexed(_) => Err(Cause::Io(io::ErrorKind::InvalidData.into())),
+    }
+}
+
+/// A new connection.
+enum Made {
+    /// For one request at a time.
+    Connection(Connection),
+    /// For many.
+    Multiplexed(Multiplexed),
+}
+
+async fn make(
+    worker: &Worker,
+    exchange: &mut Exchange,
+    endpoint: &Endpoint,
+    target: Target,
+    timer: &Timer,
+    http2: bool,
+) -> Result<Made, Cause> {
     let to = To {
         literal: endpoint.socket_addr(),
         address: endpoint.address(),
@@ -36,21 +80,36 @@ pub(super) async fn dial(
             address: endpoint.address().to_owned(),
             error,
         })?;
-    if !endpoint.tls() {
-        return Ok(Connection::plain(target, stream));
-    }
+    let local = stream.local_addr().ok();
+    let tunnel = exchange.notes.upgrade.is_some();
     timer.arm(worker.policy.tls_handshake_timeout);
+    if !endpoint.tls() {
+        return Ok(match http2 {
+            true => {
+                let begun = Multiplexed::begin(stream, local, false, tunnel, worker);
+                Made::Multiplexed(timer.within(begun).await.ok_or(Cause::Timeout)??)
+            }
+            false => Made::Connection(Connection::plain(target, stream)),
+        });
+    }
     let began = Instant::now();
-    let secured = Connection::secure(target, stream, endpoint, &worker.connector);
+    let secured = worker.connector.handshake(endpoint, stream, http2);
     let secured = timer.within(secured).await;
     exchange.record.entry.attempts.tls_ns = Some(nanoseconds(began.elapsed()));
-    match secured {
-        Some(Ok(connection)) => Ok(connection),
+    let stream = match secured {
+        Some(Ok(stream)) => stream,
         // As if it had closed before an answer: an instance may accept before its application listens.
-        Some(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Cause::Eof),
-        Some(Err(error)) => Err(error.into()),
-        None => Err(Cause::Tls(TlsFailure::Timeout)),
+        Some(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(Cause::Eof),
+        Some(Err(error)) => return Err(error.into()),
+        None => return Err(Cause::Tls(TlsFailure::Timeout)),
+    };
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        let begun = Multiplexed::begin(stream, local, true, tunnel, worker);
+        let begun = timer.within(begun).await.ok_or(Cause::Timeout)??;
+        return Ok(Made::Multiplexed(begun));
     }
+    let connection = Connection::over_tls(target, stream);
+    Ok(Made::Connection(connection.under(worker.connector.trust())))
 }
 
 /// What to connect to.

@@ -14,6 +14,7 @@ mod forward;
 mod idle;
 mod retry;
 mod service;
+mod shared;
 mod tls;
 
 use std::future::Future;
@@ -26,6 +27,7 @@ pub use forward::{Outcome, forward, likely};
 pub use idle::Idle;
 pub use retry::{Replay, replay};
 pub use service::{Services, ServicesError, forward_to_service};
+pub use shared::Shared;
 pub use tls::{Connector, ConnectorError, TlsFailure};
 
 use crate::http1::chunked::Malformed;

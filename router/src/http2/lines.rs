@@ -1,0 +1,140 @@
+//! The text of HTTP/1.1 heads as fields of HTTP/2. The text is the router's own writing, so its form is known; what is in it
+//! came from a peer, so every name and value is looked at again.
+
+use std::io;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use super::text::is_of_connection;
+use crate::http1::Framing;
+
+/// A head in text.
+pub(super) struct Lines {
+    /// The first line.
+    pub(super) first: Bytes,
+    /// The fields, without those that mean a connection.
+    pub(super) fields: HeaderMap,
+    /// The body behind it, as the fields say; [`Framing::None`] when they say nothing.
+    pub(super) framing: Framing,
+    /// The protocol to which the connection changes.
+    pub(super) upgrade: Option<HeaderValue>,
+    /// Bytes of the head with its empty line.
+    pub(super) length: usize,
+}
+
+/// Reads the head at the beginning of `bytes`, which all of it is part of.
+pub(super) fn head(bytes: &[u8]) -> io::Result<Lines> {
+    let length = memchr::memmem::find(bytes, b"\r\n\r\n").ok_or_else(malformed)? + 4;
+    let text = Bytes::copy_from_slice(&bytes[..length]);
+    let first = memchr::memchr(b'\r', &text).ok_or_else(malformed)?;
+    let mut lines = Lines {
+        first: text.slice(..first),
+        fields: HeaderMap::with_capacity(16),
+        framing: Framing::None,
+        upgrade: None,
+        length,
+    };
+    fields(&text, first + 2, |name, value| match name {
+        header::UPGRADE => lines.upgrade = Some(value),
+        header::TRANSFER_ENCODING => lines.framing = Framing::Chunked,
+        ref name if is_of_connection(name) => {}
+        header::CONTENT_LENGTH => {
+            let length = value.to_str().ok().and_then(|value| value.parse().ok());
+            if let (Framing::None, Some(length)) = (lines.framing, length) {
+                lines.framing = Framing::Length(length);
+            }
+            lines.fields.append(name, value);
+        }
+        _ => drop(lines.fields.append(name, value)),
+    })?;
+    if lines.framing == Framing::Chunked {
+        lines.fields.remove(header::CONTENT_LENGTH);
+    }
+    Ok(lines)
+}
+
+/// Trailer fields from finished lines.
+pub(super) fn trailers(bytes: &[u8]) -> io::Result<HeaderMap> {
+    let text = Bytes::copy_from_slice(bytes);
+    let mut map = HeaderMap::new();
+    fields(&text, 0, |name, value| {
+        if !is_of_connection(&name) {
+            map.append(name, value);
+        }
+    })?;
+    Ok(map)
+}
+
+fn fields(
+    text: &Bytes,
+    mut at: usize,
+    mut found: impl FnMut(HeaderName, HeaderValue),
+) -> io::Result<()> {
+    while let Some(length) = memchr::memchr(b'\n', &text[at..]) {
+        let end = at + length.saturating_sub(1);
+        if end <= at {
+            break;
+        }
+        let colon = at + memchr::memchr(b':', &text[at..end]).ok_or_else(malformed)?;
+        let value = text[colon + 1..end].trim_ascii();
+        let name = HeaderName::from_bytes(&text[at..colon]).map_err(|_| malformed())?;
+        let value =
+            HeaderValue::from_maybe_shared(text.slice_ref(value)).map_err(|_| malformed())?;
+        found(name, value);
+        at += length + 1;
+    }
+    Ok(())
+}
+
+fn malformed() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "a field that HTTP/2 has no form for",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_taken_apart_without_what_means_a_connection() {
+        let text = b"HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: 3\r\nConnection: close\r\nx-a: 2\r\n\r\nabc";
+        let lines = head(text).unwrap();
+        assert_eq!(&lines.first[..], b"HTTP/1.1 200 OK");
+        assert_eq!(lines.framing, Framing::Length(3));
+        assert_eq!(lines.length, text.len() - 3);
+        let values: Vec<_> = lines.fields.get_all("x-a").iter().collect();
+        assert_eq!(values, ["1", "2"]);
+        assert!(!lines.fields.contains_key("connection"));
+    }
+
+    #[test]
+    fn the_chunked_coding_leaves_no_trace_but_the_framing() {
+        let text = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nUpgrade: x\r\n\r\n";
+        let lines = head(text).unwrap();
+        assert_eq!(lines.framing, Framing::Chunked);
+        assert!(lines.fields.is_empty());
+        assert_eq!(lines.upgrade.unwrap(), "x");
+    }
+
+    #[test]
+    fn what_has_no_form_in_http_2_is_refused() {
+        for text in [
+            &b"HTTP/1.1 200 OK\r\nX A: 1\r\n\r\n"[..],
+            b"HTTP/1.1 200 OK\r\nX-A\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX-A: \x01\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX-A: 1\r\n",
+        ] {
+            assert!(head(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn trailers_are_fields_of_their_own() {
+        let map = trailers(b"Grpc-Status: 0\r\nX: \r\n").unwrap();
+        assert_eq!(map["grpc-status"], "0");
+        assert_eq!(map["x"], "");
+    }
+}
