@@ -10,6 +10,9 @@ from .processes import Process
 from .proxies import Nginx
 from .wire import get
 
+# Bytes behind /large.
+LARGE = 1 << 20
+
 # What the proxies add to a request, as the backend got it: `/headers` answers with this line.
 SEEN = ("for", "$http_x_forwarded_for"), ("proto", "$http_x_forwarded_proto"), \
     ("start", "$http_x_request_start"), ("id", "$http_x_vcap_request_id")
@@ -31,6 +34,8 @@ http {{
         listen 127.0.0.1:{port} backlog=8192;
         default_type text/plain;
         location / {{ return 200 "{body}"; }}
+        # From the page cache straight to the socket, so that the backend is not the limit.
+        location = /large {{ root {folder}; sendfile on; open_file_cache max=1; }}
         location = /headers {{ return 200 "{seen}"; }}
     }}
 }}
@@ -46,6 +51,8 @@ class Backend:
             raise Trouble("nginx is the backend of every scenario and is not installed (NGINX_BIN names it elsewhere)")
         self.port = free_port()
         path = os.path.join(bench.folder, "backend.conf")
+        with open(os.path.join(bench.folder, "large"), "wb") as large:
+            large.write(b"x" * LARGE)
         with open(path, "w") as out:
             out.write(_CONFIG.format(folder=bench.folder, port=self.port, body="x" * 1024,
                                      seen=" ".join(f"{name}={value}" for name, value in SEEN),

@@ -78,9 +78,13 @@ class Bench:
     def cpu_sample(self, peer, warm, hosts=None, close=False):
         """CPU per request in a closed loop: microseconds in all and in user space, requests a second, busy shares."""
         port, scheme = (peer.tls_port, "https") if peer.certificate else (peer.port, "http")
-        closed_loop(self, port, warm, hosts, scheme, close)
+        return self.cpu_of(peer, warm, lambda seconds: closed_loop(self, port, seconds, hosts, scheme, close))
+
+    def cpu_of(self, peer, warm, generate):
+        """The same for any load: `generate(seconds)` makes it and gives {"requests", "failed", "seconds"}."""
+        generate(warm)
         before, core, wall = self._cpu(peer), busy_seconds(self.cores.proxy), time.monotonic()
-        load = closed_loop(self, port, self.settings.seconds, hosts, scheme, close)
+        load = generate(self.settings.seconds)
         after, core, wall = self._cpu(peer), busy_seconds(self.cores.proxy) - core, time.monotonic() - wall
         peer.rest()
         requests = self.answered(load, peer)

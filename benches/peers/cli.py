@@ -20,6 +20,10 @@ scenarios:
   idle    memory of 5,000 idle client connections, each of which made one request
   routes  memory of 100,000 routes, time to register them, repeated registrations a second, a start with 10,000
   tls     CPU per request over TLS 1.3 with keep-alive, and per connection with one request (a full handshake)
+  hands   CPU per full and per resumed TLS 1.3 handshake (needs: cargo build --release -p cloverleaf-tests --example handshakes)
+  large   CPU per MiB of 1 MiB bodies, in the clear and over TLS 1.3
+  idletls memory of idle TLS connections, each of which made one request
+  h2      CPU per request, HTTP/2 over TLS 1.3: 8 connections with 16 streams each, 1 KiB body (needs h2load)
 """
 _MORE = """\
 Peers are looked for on PATH and in /usr/sbin; CLOVERLEAF_BIN, HAPROXY_BIN, NGINX_BIN, ENVOY_BIN and GOROUTER_BIN name

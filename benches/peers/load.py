@@ -1,6 +1,7 @@
 """The load generators: wrk for the closed loop, oha for the open one, each on the load cores."""
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ import subprocess
 from .machine import Trouble
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
+_TARGET = os.environ.get("CARGO_TARGET_DIR") or os.path.join(os.path.dirname(os.path.dirname(_HERE)), "target")
 
 
 def find(program):
@@ -40,7 +42,7 @@ def _children_cpu():
     return used.ru_utime + used.ru_stime
 
 
-def closed_loop(bench, port, seconds, hosts=None, scheme="http", close=False):
+def closed_loop(bench, port, seconds, hosts=None, scheme="http", close=False, path="/", connections=None):
     """wrk for `seconds`: {"requests", "failed", "seconds"}; failed counts answers other than 2xx and 3xx, and errors.
 
     `hosts` = (how many, of how many routes) sends each request to one of so many hosts at random. With `close` each
@@ -49,10 +51,10 @@ def closed_loop(bench, port, seconds, hosts=None, scheme="http", close=False):
     wrk = find("wrk")
     if not wrk:
         raise Trouble("wrk is not installed")
-    argv = [wrk, "-t1", f"-c{bench.settings.connections}", f"-d{max(1, round(seconds))}s", "--timeout", "10s",
+    argv = [wrk, "-t1", f"-c{connections or bench.settings.connections}", f"-d{max(1, round(seconds))}s", "--timeout", "10s",
             "-s", os.path.join(_HERE, "hosts.lua" if hosts else "report.lua"),
             "-H", f"Host: {bench.host}", *(["-H", "Connection: close"] if close else []),
-            f"{scheme}://127.0.0.1:{port}/"]
+            f"{scheme}://127.0.0.1:{port}{path}"]
     if hosts:
         argv += ["--", *map(str, hosts)]
     out = _run(argv, bench.cores.load, seconds)
@@ -61,6 +63,32 @@ def closed_loop(bench, port, seconds, hosts=None, scheme="http", close=False):
         raise Trouble(f"wrk printed no figures: {out.strip()[-200:]}")
     requests, failed, micros = map(int, line)
     return {"requests": requests, "failed": failed, "seconds": micros / 1e6}
+
+
+def http2_loop(bench, port, seconds, connections, streams):
+    """h2load for `seconds`, over TLS: the same as closed_loop."""
+    h2load = find("h2load")
+    if not h2load:
+        raise Trouble("h2load is not installed: apt-get install nghttp2-client")
+    out = _run([h2load, "-t1", f"-c{connections}", f"-m{streams}", f"-D{max(1, round(seconds))}",
+                "-H", f":authority: {bench.host}", f"https://127.0.0.1:{port}/"], bench.cores.load, seconds)
+    counts = re.search(r"requests: .* (\d+) done, (\d+) succeeded, (\d+) failed", out)
+    took = re.search(r"finished in ([0-9.]+)(m?s)", out)
+    if not counts or not took:
+        raise Trouble(f"h2load printed no figures: {out.strip()[-200:]}")
+    done, succeeded, failed = map(int, counts.groups())
+    other = sum(map(int, re.findall(r"(\d+) [45]xx", out)))
+    lasted = float(took.group(1)) * (0.001 if took.group(2) == "ms" else 1)
+    return {"requests": succeeded, "failed": failed + other + done - succeeded, "seconds": lasted}
+
+
+def handshakes(bench, port, seconds, kind):
+    """TLS connections that shake hands and end, `kind` "full" or "resumed": the same, a request being a handshake."""
+    program = os.path.join(_TARGET, "release", "examples", "handshakes")
+    if not os.access(program, os.X_OK):
+        raise Trouble("not built: cargo build --release -p cloverleaf-tests --example handshakes")
+    out = _run([program, str(port), str(max(1, round(seconds))), kind], bench.cores.load, seconds)
+    return json.loads(out)
 
 
 def open_loop(bench, port, rate, seconds):

@@ -23,7 +23,7 @@ class Peer:
     def __init__(self, bench, suffix=""):
         self.bench, self.port, self.process = bench, free_port(), None
         # With a certificate it also listens on `tls_port`, for TLS 1.3.
-        self.certificate, self.tls_port = None, None
+        self.certificate, self.tls_port, self.http2 = None, None, False
         self.folder = os.path.join(bench.folder, f"{self.key}{suffix}-{self.port}")
 
     @classmethod
@@ -44,9 +44,9 @@ class Peer:
     def version(cls, binary):
         return binary
 
-    def secured(self, certificate):
-        """The same, to be started with a TLS listener."""
-        self.certificate, self.tls_port = certificate, free_port()
+    def secured(self, certificate, http2=False):
+        """The same, to be started with a TLS listener, which offers HTTP/2 if asked."""
+        self.certificate, self.tls_port, self.http2 = certificate, free_port(), http2
         return self
 
     def start(self):
@@ -161,6 +161,7 @@ backend app
         path = self.write("haproxy.cfg", self._config.format(
             port=self.port, backend=self.bench.backend.port, mode=self.mode, rules=rules,
             tls=(f"    bind 127.0.0.1:{self.tls_port} backlog 8192 ssl crt {self.certificate.both} ssl-min-ver TLSv1.3"
+                 + (" alpn h2" if self.http2 else "")
                  if self.certificate else ""),
             maxconn=self.bench.settings.idle + 2000,
             log_target="    log stdout format raw local0 info" if logs else "",
@@ -242,7 +243,7 @@ http {{
         path = self.write("nginx.conf", self._config.format(
             user=self.user_line(), folder=self.folder, temporary=self.temporary_lines(self.folder), log=log,
             port=self.port, backend=self.bench.backend.port, connections=2 * self.bench.settings.idle + 2000,
-            tls=(f"listen 127.0.0.1:{self.tls_port} ssl backlog=8192; ssl_certificate {self.certificate.certificate}; "
+            tls=(f"listen 127.0.0.1:{self.tls_port} ssl {'http2 ' if self.http2 else ''}backlog=8192; ssl_certificate {self.certificate.certificate}; "
                  f"ssl_certificate_key {self.certificate.key}; ssl_protocols TLSv1.3; "
                  "ssl_session_cache shared:bench:8m;" if self.certificate else ""),
             hosts=known, target="$named" if self.hosts else "app"))

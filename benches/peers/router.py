@@ -30,6 +30,9 @@ nats:
 logging:
   level: info
   metron_address: 127.0.0.1:9
+enable_envelope_v1_metrics: false
+send_http_start_stop_server_event: false
+send_http_start_stop_client_event: false
 access_log:
   file: {folder}/access.log
 prometheus:
@@ -92,7 +95,7 @@ class Router(Peer):
                 "private_key": self.certificate.text(self.certificate.key)}
         return (f"enable_ssl: true\nssl_port: {self.tls_port}\ntls_pem: {json.dumps([pair])}\n"
                 "client_cert_validation: none\nmin_tls_version: TLSv1.3\nmax_tls_version: TLSv1.3\n"
-                "cipher_suites: ECDHE-ECDSA-AES128-GCM-SHA256\nenable_http2: false")
+                f"cipher_suites: ECDHE-ECDSA-AES128-GCM-SHA256\nenable_http2: {'true' if self.http2 else 'false'}")
 
     def listening(self):
         """Wait for the listener, which opens once the router has subscribed and waited its start delay."""

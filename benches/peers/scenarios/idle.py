@@ -11,25 +11,26 @@ def seconds(bench):
 
 
 def run(bench, samples):
-    def measure(key):
+    def one(key):
         # A process of its own each time: memory once grown would hide the next round's.
         running = bench.start({key: bench.found[key](bench, "-idle")})
         try:
             if not running:
                 raise Trouble("not started")
-            return _measure(bench, running[key])
+            return measure(bench, running[key], lambda: wire.connect(running[key].port, 5))
         finally:
             bench.stop(running)
-    bench.rounds({key: peer.title for key, peer in bench.found.items() if key != "direct"}, measure, samples)
+    bench.rounds({key: peer.title for key, peer in bench.found.items() if key != "direct"}, one, samples)
 
 
-def _measure(bench, peer):
+def measure(bench, peer, connect):
+    """The memory of a started peer before and after so many connections, each made by `connect()`."""
     closed_loop(bench, peer.port, 1)
     resident, proportional = peer.process.settled_memory()
     clients = []
     try:
         for _ in range(bench.settings.idle):
-            sock = wire.connect(peer.port, 5)
+            sock = connect()
             clients.append(sock)
             status, _ = wire.exchange(sock, "/", bench.host)
             if status != 200:
