@@ -20,7 +20,7 @@ use crate::accept::{FrontEndError, listen};
 use crate::config::{BalancingAlgorithm, Config};
 use crate::control::{
     ConnectError, Health, Identity, Registrar, RoutingApi, Segments, Subscriber,
-    publish_active_apps, watch_failures,
+    publish_active_apps, report_to_loggregator, watch_failures,
 };
 use crate::observe::access_log::{self, AccessLog, LogSettings};
 use crate::observe::registry::Metrics;
@@ -153,7 +153,8 @@ impl Router {
         );
         let table = Arc::clone(registrar.table());
         let health = Arc::new(Health::default());
-        let log_settings = LogSettings::from(&*config);
+        let mut log_settings = LogSettings::from(&*config);
+        log_settings.loggregator = metrics.loggregator();
         // Names may have to be looked up and a connection made.
         let log = {
             let (settings, losses) = (log_settings.clone(), metrics.losses());
@@ -202,6 +203,11 @@ impl Router {
         if !config.prune_stale_droplets_interval.is_zero() {
             tasks.spawn(prune(
                 Arc::clone(&registrar),
+        tasks.spawn(report_to_loggregator(
+            Arc::clone(&metrics),
+            Arc::clone(&table),
+            started,
+        ));
                 config.prune_stale_droplets_interval,
             ));
         }

@@ -256,6 +256,16 @@ impl Exchange {
             self.record.set_parts(text.as_bytes(), parts, ends);
         }
     }
+
+    /// Notes what only Loggregator is told: the endpoint's tags, and the trace.
+    pub fn note_tags(&mut self) {
+        if let Some(endpoint) = &self.endpoint {
+            self.record.set_tags(endpoint.tags());
+        }
+        if let Some(ids) = &self.notes.trace {
+            self.record.set_trace(&ids.trace, &ids.span);
+        }
+    }
 }
 
 /// The protocol as the log shows it.

@@ -176,6 +176,7 @@ const ROOMS: &[Room] = &[
         name: "control",
         knows: &[
             "config",
+            "observe::loggregator",
             "observe::process",
             "observe::registry",
             "observe::summary",

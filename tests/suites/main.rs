@@ -20,6 +20,7 @@ mod hash_balancing;
 mod instances;
 mod keep_alive;
 mod lookup;
+mod loggregator;
 mod new_and_failing_endpoints;
 mod platform;
 mod proxy_protocol;

@@ -16,9 +16,9 @@ section! {
         /// Lowest level that is logged.
         level: LogLevel => Works,
         /// Whether access log lines go to metron as log envelopes of the app.
-        loggregator_enabled: bool => Later,
+        loggregator_enabled: bool => Works,
         /// UDP address of metron. Must not be empty while version 1 metrics are on.
-        metron_address: String = "localhost:3457".to_owned() => Later,
+        metron_address: String = "localhost:3457".to_owned() => Works,
         /// Whether the access log hides `X-Forwarded-For`.
         disable_log_forwarded_for: bool => Works,
         /// Whether the access log hides the client's address.

@@ -51,7 +51,7 @@ fn app(scraped: Scraped) -> Router {
 async fn answer(State(scraped): State<Scraped>) -> Response {
     // Thousands of applications make a long text: not on the thread that handles registrations.
     let rendered = tokio::task::spawn_blocking(move || {
-        scraped.look_at_the_table();
+        look_at_the_table(&scraped.metrics, &scraped.table, scraped.started);
         scraped.metrics.render()
     });
     match rendered.await {
@@ -61,19 +61,16 @@ async fn answer(State(scraped): State<Scraped>) -> Response {
     }
 }
 
-impl Scraped {
-    /// Sets what the table knows, so that a scrape shows it as it is and not as it was at the last prune pass.
-    fn look_at_the_table(&self) {
-        let shown = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        let routes = self.table.route_count() as u64;
-        self.metrics.set(Gauge::TotalRoutes, shown(routes));
-        let now = Millis::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX);
-        let since = self.table.last_registration();
-        self.metrics.set(
-            Gauge::MsSinceLastRegistryUpdate,
-            since.map_or(-1, |then| shown(now.saturating_sub(then))),
-        );
-    }
+/// Sets what the table knows, so that a reader sees it as it is and not as it was at the last prune pass.
+pub(super) fn look_at_the_table(metrics: &Metrics, table: &Table, started: Instant) {
+    let shown = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    metrics.set(Gauge::TotalRoutes, shown(table.route_count() as u64));
+    let now = Millis::try_from(started.elapsed().as_millis()).unwrap_or(Millis::MAX);
+    let since = table.last_registration();
+    metrics.set(
+        Gauge::MsSinceLastRegistryUpdate,
+        since.map_or(-1, |then| shown(now.saturating_sub(then))),
+    );
 }
 
 fn failed(error: &dyn std::error::Error) -> Response {

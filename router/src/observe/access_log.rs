@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::Batch;
 use super::format::Format;
+use super::loggregator::Loggregator;
 use super::losses::Losses;
 use super::record::Record;
 use super::sink::{self, Sink};
@@ -49,6 +50,8 @@ pub struct LogSettings {
     /// Names of the request headers behind `x_cf_routererror`, in this order. A record has their values in the same
     /// order: see [`Record::push_extra`].
     pub extra_headers: Vec<Box<str>>,
+    /// Who is told of requests as Loggregator has it.
+    pub loggregator: Option<Arc<Loggregator>>,
 }
 
 /// What the router's configuration asks for. The headers of the tracing that is on come behind the configured ones; what
@@ -91,6 +94,7 @@ impl From<&Config> for LogSettings {
             redact: logging.redact_query_params,
             extra_fields: logging.extra_fields(),
             extra_headers,
+            loggregator: None,
         }
     }
 }
@@ -126,6 +130,8 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct AccessLog {
     running: Option<Running>,
+    /// Whether records are to have the endpoints' tags.
+    keeps_tags: bool,
     losses: Arc<Losses>,
 }
 
@@ -157,6 +163,11 @@ impl AccessLog {
                 error,
             })?));
         }
+        let loggregator = settings.loggregator.as_ref();
+        if let Some(to) = loggregator.filter(|to| to.scope.has_requests()) {
+            let envelopes = sink::Envelopes::new(Arc::clone(to), Format::new(settings));
+            sinks.push(Box::new(envelopes));
+        }
         AccessLog::with_sinks(sinks, settings, losses)
     }
 
@@ -168,6 +179,7 @@ impl AccessLog {
         if sinks.is_empty() {
             return Ok(AccessLog {
                 running: None,
+                keeps_tags: false,
                 losses,
             });
         }
@@ -179,6 +191,7 @@ impl AccessLog {
             .map_err(StartError::Thread)?;
         Ok(AccessLog {
             running: Some(Running { sender, thread }),
+            keeps_tags: settings.loggregator.is_some(),
             losses,
         })
     }
@@ -191,6 +204,7 @@ impl AccessLog {
             .map(|running| Open::new(running.sender.clone(), Arc::clone(&self.losses)));
         WorkerLog {
             open: open.map(Box::new),
+            keeps_tags: self.keeps_tags,
         }
     }
 
@@ -209,6 +223,7 @@ impl AccessLog {
 #[derive(Debug, Default)]
 pub struct WorkerLog {
     open: Option<Box<Open>>,
+    keeps_tags: bool,
 }
 
 #[derive(Debug)]
@@ -222,6 +237,12 @@ struct Open {
 }
 
 impl WorkerLog {
+    /// Whether records are to have tags ([`Record::set_tags`]) and trace ids ([`Record::set_trace`]).
+    #[inline]
+    pub fn keeps_tags(&self) -> bool {
+        self.keeps_tags
+    }
+
     /// Keeps a copy of the record, and hands the batch over once it is worth it. Never waits: when the log thread is
     /// that far behind, the batch's records are dropped and counted. Without a sink this is one branch.
     #[inline]

@@ -8,6 +8,7 @@ use super::escape::Quote;
 use super::record::{Text, View};
 use super::redact::Redact;
 use super::seconds::{CivilTime, push_number, push_seconds};
+use super::shorten::{LONGEST_EXTRA, shortened};
 use super::target::push_target;
 use crate::config::ExtraLogField;
 
@@ -41,6 +42,19 @@ impl Format {
 
     /// Appends the line of one record, with its line break.
     pub(super) fn push_line(&mut self, out: &mut Vec<u8>, record: &View<'_>) {
+        self.push(out, record, usize::MAX);
+    }
+
+    /// The same, with what a client can make long cut (spec 10.4).
+    #[cold]
+    pub(super) fn push_short_line(&mut self, out: &mut Vec<u8>, record: &View<'_>) {
+        let record = shortened(record);
+        self.push(out, &record.view(), LONGEST_EXTRA);
+    }
+
+    /// Appends a line whose extra headers have at most so many bytes.
+    #[inline]
+    fn push(&mut self, out: &mut Vec<u8>, record: &View<'_>, longest_extra: usize) {
         let entry = record.entry;
         let method = record.get(Text::Method);
         let quote = Quote::of(record.text);
@@ -104,10 +118,17 @@ impl Format {
         out.extend_from_slice(b" x_cf_routererror:\"");
         quote.push_or_dash(out, record.get(Text::RouterError));
         out.push(b'"');
+        let extra = out.len();
         for (number, label) in self.extra_headers.iter().enumerate() {
+            let before = out.len();
             out.extend_from_slice(label);
             quote.push_or_dash(out, record.extra(number));
             out.push(b'"');
+            if out.len() - extra > longest_extra {
+                out.truncate(before);
+                out.extend_from_slice(b"...EXTRA-REQUEST-HEADERS-TOO-LONG-TO-LOG--TRUNCATED");
+                break;
+            }
         }
         out.push(b'\n');
     }

@@ -8,6 +8,7 @@ pub mod access_log;
 pub mod record;
 
 pub mod counters;
+pub mod loggregator;
 pub mod losses;
 pub mod names;
 pub mod process;
@@ -27,6 +28,7 @@ mod redact;
 mod registrations;
 mod scrape;
 mod seconds;
+mod shorten;
 mod sink;
 mod target;
 mod writer;

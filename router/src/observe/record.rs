@@ -30,8 +30,14 @@ pub struct Entry {
     pub response_time_ns: u64,
     /// The part of it that the router itself took, in nanoseconds; 0 when no endpoint was involved.
     pub gorouter_time_ns: u64,
+    /// From the choice of the first endpoint to the end of the exchange, in nanoseconds; 0 when no endpoint was involved.
+    pub proxied_ns: u64,
+    /// Looking the route up, in nanoseconds; 0 when none was looked up.
+    pub lookup_ns: u64,
     /// The client as the request shows it: the TCP peer, or what the PROXY protocol said.
     pub peer: Option<SocketAddr>,
+    /// Whether the client speaks TLS with us.
+    pub secure: bool,
     /// What became of the attempts.
     pub attempts: Attempts,
 }
@@ -96,9 +102,15 @@ pub enum Text {
     RoutePolicy,
     /// The name that the client asked for in its TLS handshake.
     ServerName,
+    /// The endpoint's tags, as [`Record::set_tags`] keeps them.
+    Tags,
+    /// The ids of trace and span, as [`Record::set_trace`] keeps them.
+    Trace,
 }
 
-const TEXTS: usize = Text::ServerName as usize + 1;
+const TEXTS: usize = Text::Trace as usize + 1;
+/// Stands behind each name and each value of a tag.
+const MARK: u8 = 0;
 
 /// Where each text stands.
 pub(super) type Pieces = [Piece; TEXTS];
@@ -171,6 +183,32 @@ impl Record {
         }
     }
 
+    /// Keeps the endpoint's tags. One with a null character in it, which nobody writes, is left out.
+    pub fn set_tags<'a>(&mut self, tags: impl Iterator<Item = (&'a str, &'a str)>) {
+        let start = self.text.len();
+        for (name, value) in tags {
+            if memchr::memchr(MARK, name.as_bytes()).is_none()
+                && memchr::memchr(MARK, value.as_bytes()).is_none()
+            {
+                for text in [name, value] {
+                    self.text.extend_from_slice(text.as_bytes());
+                    self.text.push(MARK);
+                }
+            }
+        }
+        self.pieces[Text::Tags as usize] = self.piece(start);
+    }
+
+    /// Keeps the ids under which the request is traced.
+    pub fn set_trace(&mut self, trace: &str, span: &str) {
+        let start = self.text.len();
+        for text in ["trace_id", trace, "span_id", span] {
+            self.text.extend_from_slice(text.as_bytes());
+            self.text.push(MARK);
+        }
+        self.pieces[Text::Trace as usize] = self.piece(start);
+    }
+
     pub(super) fn view(&self) -> View<'_> {
         View {
             entry: &self.entry,
@@ -184,8 +222,14 @@ impl Record {
     fn keep(&mut self, value: &[u8]) -> Piece {
         let start = self.text.len();
         self.text.extend_from_slice(value);
+        self.piece(start)
+    }
+
+    /// All text from `start` on.
+    #[inline]
+    fn piece(&self, start: usize) -> Piece {
         // A head is a few MiB at most; what would not fit is left out rather than shown wrong.
-        match (u32::try_from(start), u32::try_from(value.len())) {
+        match (u32::try_from(start), u32::try_from(self.text.len() - start)) {
             (Ok(start), Ok(length)) => Piece { start, length },
             _ => Piece::default(),
         }
@@ -206,6 +250,26 @@ impl<'a> View<'a> {
         self.pieces[which as usize].of(self.text)
     }
 
+    /// The endpoint's tags, name and value.
+    pub(super) fn tags(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        pairs(self.get(Text::Tags))
+    }
+
+    /// The ids of trace and span, as tags.
+    pub(super) fn trace(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        pairs(self.get(Text::Trace))
+    }
+
+    /// The same as a record of its own.
+    pub(super) fn to_record(self) -> Record {
+        Record {
+            entry: *self.entry,
+            pieces: *self.pieces,
+            text: self.text.to_vec(),
+            extra: self.extra.to_vec(),
+        }
+    }
+
     /// The extra header with this number, empty when it is absent.
     pub(super) fn extra(&self, number: usize) -> &'a [u8] {
         let piece = self.extra.get(number).copied().flatten();
@@ -213,9 +277,34 @@ impl<'a> View<'a> {
     }
 }
 
+fn pairs(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut parts = text.split(|&byte| byte == MARK);
+    std::iter::from_fn(move || {
+        let name = parts.next()?;
+        Some((name, parts.next()?))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tags_come_out_as_they_went_in() {
+        let mut record = Record::default();
+        assert_eq!(record.view().tags().count(), 0);
+        record.set(Text::Host, b"a.test");
+        record.set_tags([("a", "1"), ("b\0", "x"), ("", "2"), ("c", "")].into_iter());
+        record.set_trace("77", "8");
+        let view = record.view();
+        let pair = |name: &'static str, value: &'static str| (name.as_bytes(), value.as_bytes());
+        let tags: Vec<_> = view.tags().collect();
+        assert_eq!(tags, [pair("a", "1"), pair("", "2"), pair("c", "")]);
+        let trace: Vec<_> = view.trace().collect();
+        assert_eq!(trace, [pair("trace_id", "77"), pair("span_id", "8")]);
+        let copy = view.to_record();
+        assert_eq!(copy.get(Text::Host), b"a.test");
+    }
 
     #[test]
     fn the_last_value_set_wins_and_clearing_forgets_it() {

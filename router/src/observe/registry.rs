@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use prometheus::TextEncoder;
 
 use super::counters::{Counters, Scope, WorkerCounters};
 use super::histogram::{Bounds, unit};
+use super::loggregator::Loggregator;
 use super::losses::Losses;
 use super::names::{self, Metric};
 use super::registrations::Registrations;
@@ -26,6 +27,7 @@ pub struct Metrics {
     pub(super) data_path: Counters,
     pub(super) registrations: Registrations,
     pub(super) losses: Arc<Losses>,
+    loggregator: Option<Arc<Loggregator>>,
     gauges: [AtomicI64; Gauge::ALL.len()],
     incidents: [AtomicU64; Incident::ALL.len()],
     pub(super) failed_scrapes: AtomicU64,
@@ -94,6 +96,7 @@ impl Metrics {
             data_path: Counters::new(scope),
             registrations: Registrations::new(Bounds::new(unit::MILLISECOND, buckets), form),
             losses: Arc::default(),
+            loggregator: Loggregator::new(config, started),
             gauges: Default::default(),
             incidents: Default::default(),
             failed_scrapes: AtomicU64::new(0),
@@ -110,12 +113,17 @@ impl Metrics {
 
     /// Counters for the task that changes the table.
     pub fn registry(&self) -> RegistryCounters {
-        self.registrations.counters()
+        self.registrations.counters(self.loggregator())
     }
 
     /// What the access log lost, for [`AccessLog::start`](super::access_log::AccessLog::start).
     pub fn losses(&self) -> Arc<Losses> {
         Arc::clone(&self.losses)
+    }
+
+    /// Who is told of requests and metrics as Loggregator has it; `None` where nobody is.
+    pub fn loggregator(&self) -> Option<Arc<Loggregator>> {
+        self.loggregator.clone()
     }
 
     /// Sets a gauge.
@@ -130,6 +138,17 @@ impl Metrics {
 
     pub(super) fn incidents(&self, incident: Incident) -> u64 {
         self.incidents[incident as usize].load(Ordering::Relaxed)
+    }
+
+    /// Sets the gauge of open file descriptors.
+    pub(super) fn count_descriptors(&self) {
+        if let Some(open) = descriptors::open() {
+            self.set(Gauge::FileDescriptors, open);
+        }
+    }
+
+    pub(super) fn uptime(&self) -> Duration {
+        self.started.elapsed()
     }
 
     pub(super) fn gauge(&self, gauge: Gauge) -> i64 {
@@ -154,13 +173,8 @@ impl Metrics {
     /// # Errors
     /// None that is known of; one is counted as a failed scrape.
     pub fn render(&self) -> Result<String, prometheus::Error> {
-        if let Some(open) = descriptors::open() {
-            self.set(Gauge::FileDescriptors, open);
-        }
-        self.set(
-            Gauge::Uptime,
-            self.started.elapsed().as_secs().cast_signed(),
-        );
+        self.count_descriptors();
+        self.set(Gauge::Uptime, self.uptime().as_secs().cast_signed());
         let text = TextEncoder::new().encode_to_string(&scrape::families(self));
         if text.is_err() {
             self.failed_scrapes.fetch_add(1, Ordering::Relaxed);

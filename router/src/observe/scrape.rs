@@ -31,6 +31,9 @@ pub(super) fn families(metrics: &Metrics) -> Vec<MetricFamily> {
     families.push(counter(names::LOG_DROPPED, losses.dropped_records()));
     families.push(counter(names::LOG_FAILED, losses.failed_records()));
     families.push(counter(names::LOG_UNSTREAMED, losses.unstreamed_records()));
+    if let Some(loggregator) = metrics.loggregator() {
+        families.push(counter(names::ENVELOPES_LOST, loggregator.lost()));
+    }
     reloads(&metrics.reloads, &mut families);
     let causes = [("encoding", get(&metrics.failed_scrapes)), ("gathering", 0)];
     families.push(counters(

@@ -74,9 +74,11 @@ fn write(held: &Held, format: &mut Format, lines: &mut Lines, sinks: &mut [Box<d
             .saturating_add(record.entry.response_time_ns)
     });
     lines.clear();
-    for record in &records {
-        format.push_line(&mut lines.text, record);
-        lines.ends.push(lines.text.len());
+    if sinks.iter().any(|sink| sink.reads_lines()) {
+        for record in &records {
+            format.push_line(&mut lines.text, record);
+            lines.ends.push(lines.text.len());
+        }
     }
     for sink in sinks {
         sink.take(lines, &records);

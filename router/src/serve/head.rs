@@ -100,6 +100,7 @@ where
         (Refusal::MinorVersion | Refusal::Http2Preface, Some(inbound)) => {
             note(&mut exchange, inbound.unread(), worker);
             exchange.record.entry.peer = Some(peer.address);
+            exchange.record.entry.secure = peer.tls;
             if refusal == Refusal::Http2Preface {
                 let answer = Answer::empty_host();
                 worker.counters.count(Count::RejectedRequests);

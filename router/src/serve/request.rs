@@ -89,6 +89,7 @@ where
         .set(Text::RequestId, exchange.request_id.as_bytes());
     tracing::debug!(target: "router", VcapRequestIdHeader = %exchange.request_id, "vcap-request-id-header-set");
     exchange.record.entry.peer = Some(peer.address);
+    exchange.record.entry.secure = peer.tls;
     if !peer.server_name.is_empty() {
         exchange
             .record

@@ -288,7 +288,12 @@ impl Worker {
     pub fn conclude(&self, exchange: &mut Exchange) {
         if !std::mem::replace(&mut exchange.notes.unlogged, true) {
             exchange.finish();
-            self.log.borrow_mut().push(&exchange.record);
+            let mut log = self.log.borrow_mut();
+            if log.keeps_tags() {
+                exchange.note_tags();
+            }
+            log.push(&exchange.record);
+            drop(log);
             self.count(exchange);
         }
     }

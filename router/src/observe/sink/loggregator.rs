@@ -1,0 +1,205 @@
+//! What requests leave for Loggregator: log lines of applications, start-stop events, times (spec 10.4 and 11).
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::{Lines, Sink};
+use crate::observe::format::Format;
+use crate::observe::loggregator::{
+    Datagrams, HttpStartStop, Loggregator, PeerType, milliseconds, now_ns,
+};
+use crate::observe::names;
+use crate::observe::record::{Text, View};
+
+/// The longest line that goes into a datagram as it is.
+const LONGEST_LINE: usize = 65_400;
+
+/// Puts records into envelopes and sends them.
+#[derive(Debug)]
+pub(in crate::observe) struct Envelopes {
+    to: Arc<Loggregator>,
+    /// For lines that are too long.
+    format: Format,
+    out: Datagrams,
+    short: Vec<u8>,
+    uri: Vec<u8>,
+    peer: Vec<u8>,
+}
+
+impl Envelopes {
+    pub(in crate::observe) fn new(to: Arc<Loggregator>, format: Format) -> Envelopes {
+        Envelopes {
+            to,
+            format,
+            out: Datagrams::default(),
+            short: Vec::new(),
+            uri: Vec::new(),
+            peer: Vec::new(),
+        }
+    }
+
+    /// The line goes to the log of the application that was asked: without one there is none.
+    fn log_line(&mut self, now_ns: u64, line: &[u8], record: &View<'_>) {
+        let app_id = record.get(Text::AppId);
+        if app_id.is_empty() || record.get(Text::Endpoint).is_empty() {
+            return;
+        }
+        let mut line = line;
+        if line.len() > LONGEST_LINE {
+            self.short.clear();
+            self.format.push_short_line(&mut self.short, record);
+            line = &self.short;
+        }
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let index = &self.to.scope.index;
+        self.out
+            .log_message(now_ns, line, app_id, index, record.tags());
+    }
+
+    fn events(&mut self, now_ns: u64, record: &View<'_>) {
+        let entry = record.entry;
+        let scope = &self.to.scope;
+        let (server, client) = (scope.server_events, scope.client_events);
+        let is_proxied = !record.get(Text::Endpoint).is_empty();
+        if !server && !(client && is_proxied) {
+            return;
+        }
+        self.uri.clear();
+        let scheme = if entry.secure { "https://" } else { "http://" };
+        self.uri.extend_from_slice(scheme.as_bytes());
+        self.uri.extend_from_slice(record.get(Text::Host));
+        let target = record.get(Text::Target);
+        let path = memchr::memchr(b'?', target).map_or(target, |query| &target[..query]);
+        self.uri.extend_from_slice(path);
+        self.peer.clear();
+        if let Some(peer) = entry.peer {
+            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+            // Writing to memory does not fail.
+            write!(self.peer, "{peer}").ok();
+        }
+        let began = entry.received_unix_ns;
+        let ended = began.saturating_add(entry.response_time_ns);
+        let event = HttpStartStop {
+            start_ns: began,
+            stop_ns: ended,
+            request_id: record.get(Text::RequestId),
+            peer_type: PeerType::Server,
+            method: record.get(Text::Method),
+            uri: &self.uri,
+            remote_address: &self.peer,
+            user_agent: record.get(Text::UserAgent),
+            status: entry.status,
+            content_length: i64::try_from(entry.response_bytes).unwrap_or(i64::MAX),
+            app_id: record.get(Text::AppId),
+            instance_index: record.get(Text::AppIndex),
+            instance_id: record.get(Text::InstanceId),
+            forwarded: as_received(record.get(Text::ForwardedFor), &self.peer),
+        };
+        if client && is_proxied {
+            let began = ended.saturating_sub(entry.proxied_ns);
+            let event = HttpStartStop {
+                start_ns: began,
+                peer_type: PeerType::Client,
+                forwarded: record.get(Text::ForwardedFor),
+                ..event
+            };
+            self.out.http_start_stop(now_ns, &event, std::iter::empty());
+        }
+        if server {
+            let tags = record.tags().chain(record.trace());
+            self.out.http_start_stop(now_ns, &event, tags);
+        }
+    }
+
+    /// The times that `/metrics` shows, each as it was measured.
+    fn times(&mut self, now_ns: u64, record: &View<'_>) {
+        let entry = record.entry;
+        if entry.lookup_ns > 0 {
+            let ns = entry.lookup_ns as f64;
+            self.out
+                .value(now_ns, names::ROUTE_LOOKUP_TIME.name, ns, "ns");
+        }
+        if record.get(Text::Endpoint).is_empty() {
+            return;
+        }
+        let own = milliseconds(entry.gorouter_time_ns);
+        self.out.value(now_ns, names::GOROUTER_TIME.name, own, "ms");
+        if entry.status == 101 {
+            return;
+        }
+        let took = milliseconds(entry.response_time_ns);
+        self.out.value(now_ns, names::LATENCY.name, took, "ms");
+        let mut tags = record.tags();
+        if let Some((_, component)) = tags.find(|(name, _)| *name == b"component")
+            && !component.is_empty()
+        {
+            let name = format!(
+                "{}.{}",
+                names::LATENCY.name,
+                String::from_utf8_lossy(component)
+            );
+            self.out.value(now_ns, &name, took, "ms");
+        }
+    }
+}
+
+impl Sink for Envelopes {
+    fn reads_lines(&self) -> bool {
+        self.to.scope.app_logs
+    }
+
+    fn take(&mut self, lines: &Lines, records: &[View<'_>]) {
+        let now_ns = now_ns();
+        for (number, record) in records.iter().enumerate() {
+            if self.to.scope.app_logs {
+                self.log_line(now_ns, lines.one(number), record);
+            }
+            self.events(now_ns, record);
+            if self.to.scope.per_request {
+                self.times(now_ns, record);
+            }
+        }
+        self.to.send(&self.out);
+        self.out.clear();
+    }
+
+    fn close(&mut self) {}
+}
+
+/// Without the address that the router itself has added at the end: that of its peer.
+fn as_received<'a>(forwarded: &'a [u8], peer: &[u8]) -> &'a [u8] {
+    let ip = match memchr::memrchr(b':', peer) {
+        Some(colon) => &peer[..colon],
+        None => peer,
+    };
+    let ip = ip.strip_prefix(b"[").unwrap_or(ip);
+    let ip = ip.strip_suffix(b"]").unwrap_or(ip);
+    let before = forwarded.strip_suffix(ip).unwrap_or(forwarded);
+    match before.trim_ascii_end() {
+        _ if before.len() == forwarded.len() => forwarded,
+        [] => b"",
+        [before @ .., b','] => before,
+        _ => forwarded,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_routers_own_part_of_the_forwarded_addresses_is_left_out() {
+        for (forwarded, peer, expected) in [
+            ("10.0.0.9", "10.0.0.9:5", ""),
+            ("1.2.3.4, 10.0.0.9", "10.0.0.9:5", "1.2.3.4"),
+            ("1.2.3.4, 110.0.0.9", "10.0.0.9:5", "1.2.3.4, 110.0.0.9"),
+            ("1.2.3.4", "10.0.0.9:5", "1.2.3.4"),
+            ("1.2.3.4, ::1", "[::1]:5", "1.2.3.4"),
+            ("", "10.0.0.9:5", ""),
+        ] {
+            let shown = as_received(forwarded.as_bytes(), peer.as_bytes());
+            assert_eq!(shown, expected.as_bytes(), "{forwarded} from {peer}");
+        }
+    }
+}
