@@ -109,7 +109,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "route_service",
-        knows: &["config", "message", "table"],
+        knows: &["callers::Caller", "config", "message", "table"],
         why: "a judgement on a head, and what is sealed: no sockets, no clock",
     },
     Room {

@@ -2,12 +2,13 @@
 
 use cloverleaf_config::pem::subject;
 use rustls_pki_types::CertificateDer;
+use serde::{Deserialize, Serialize};
 
 /// X.520: organizational unit.
 const UNIT: &str = "2.5.4.11";
 
 /// An application that calls another, as its instance's certificate says: by the organizational units of the subject.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Caller {
     /// GUID of the application; never empty.
     pub app: Box<str>,

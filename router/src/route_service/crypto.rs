@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::callers::Caller;
+
 /// Rounds of the key derivation.
 const ROUNDS: NonZeroU32 = NonZeroU32::MIN.saturating_add(100_000);
 /// Bytes of a key.
@@ -39,6 +41,15 @@ pub struct Signed {
     pub signature: String,
     /// `X-CF-Proxy-Metadata`
     pub metadata: String,
+}
+
+/// What a signature holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The URL that the client asked for.
+    pub url: String,
+    /// Who the client was, where the router that signed knew and said so.
+    pub caller: Option<Caller>,
 }
 
 /// Keys or signatures could not be made, for want of randomness above all.
@@ -80,6 +91,9 @@ struct Contents<'a> {
     #[serde(borrow)]
     forwarded_url: Cow<'a, str>,
     requested_time: Cow<'a, str>,
+    /// Ours alone; GoRouter passes over what it does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    caller: Option<Cow<'a, Caller>>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -101,26 +115,33 @@ impl Secrets {
         })
     }
 
-    /// Signs `url` as of `now`.
+    /// Signs `url`, and who asks for it where that is known, as of `now`.
     ///
     /// # Errors
     /// When there is no randomness.
-    pub fn seal(&self, url: &str, now: OffsetDateTime) -> Result<Signed, NoSignature> {
+    pub fn seal(
+        &self,
+        url: &str,
+        caller: Option<&Caller>,
+        now: OffsetDateTime,
+    ) -> Result<Signed, NoSignature> {
         let mut nonce = [0; NONCE_LEN];
         aws_lc_rs::rand::fill(&mut nonce).map_err(|_| NoSignature)?;
-        self.seal_with(nonce, url, now)
+        self.seal_with(nonce, url, caller, now)
     }
 
     fn seal_with(
         &self,
         nonce: [u8; NONCE_LEN],
         url: &str,
+        caller: Option<&Caller>,
         now: OffsetDateTime,
     ) -> Result<Signed, NoSignature> {
         let requested_time = now.format(&Rfc3339).map_err(|_| NoSignature)?;
         let contents = Contents {
             forwarded_url: url.into(),
             requested_time: requested_time.into(),
+            caller: caller.map(Cow::Borrowed),
         };
         let metadata = Metadata {
             nonce: STANDARD.encode(nonce).into(),
@@ -141,7 +162,7 @@ impl Secrets {
         })
     }
 
-    /// The URL that was signed at most `lifetime` before `now`. A time to come is no fault: clocks differ.
+    /// What was signed at most `lifetime` before `now`. A time to come is no fault: clocks differ.
     ///
     /// # Errors
     /// Why the signature does not hold.
@@ -151,7 +172,7 @@ impl Secrets {
         metadata: &[u8],
         now: OffsetDateTime,
         lifetime: Duration,
-    ) -> Result<String, Invalid> {
+    ) -> Result<Opened, Invalid> {
         if metadata.is_empty() {
             return Err(Invalid::NoMetadata);
         }
@@ -173,7 +194,10 @@ impl Secrets {
         if now - requested > lifetime {
             return Err(Invalid::Expired);
         }
-        Ok(contents.forwarded_url.into_owned())
+        Ok(Opened {
+            url: contents.forwarded_url.into_owned(),
+            caller: contents.caller.map(Cow::into_owned),
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use super::crypto::{Invalid, NoSignature, Signed};
 use super::service::{Service, Way};
 use super::{NoService, RouteServices};
+use crate::callers::Caller;
 use crate::message::{Name, Names, View};
 use crate::table::{Pool, Table};
 
@@ -63,6 +64,21 @@ pub struct Verdict {
     pub leg: Result<Leg, Denial>,
     /// Whether a service sent it: what the request says of its client was said by the router once (spec 8.3).
     pub from_service: bool,
+    /// On the way back from the service of its route: who called, as the signature says.
+    pub caller: Option<Caller>,
+}
+
+/// A request that goes to a service.
+#[derive(Clone, Copy, Debug)]
+pub struct Departure<'a> {
+    /// Its host without the port.
+    pub host: &'a [u8],
+    /// Its target as received.
+    pub target: &'a [u8],
+    /// Who calls, where that is known for sure.
+    pub caller: Option<&'a Caller>,
+    /// When it came.
+    pub now: OffsetDateTime,
 }
 
 impl RouteServices {
@@ -81,7 +97,11 @@ impl RouteServices {
                 self.lifetime,
             )
         };
-        let verdict = |leg, from_service| Verdict { leg, from_service };
+        let verdict = |leg, from_service| Verdict {
+            leg,
+            from_service,
+            caller: None,
+        };
         let Some(url) = asked.service_url else {
             // A service may be an application of this router itself, so the headers go on.
             let (relevant, must_hold) = (signed && has_url, signature.is_some() && self.strict);
@@ -102,32 +122,43 @@ impl RouteServices {
             });
             return verdict(service.map(Arc::new).map(Leg::Service), false);
         }
-        let opened = open().and_then(|url| belongs(&url, asked.pool, table));
+        let opened = open().and_then(|opened| {
+            belongs(&opened.url, asked.pool, table)?;
+            Ok(opened.caller)
+        });
         // Where it is refused, the log shows X-Forwarded-Proto as it came.
-        verdict(
-            opened.map(|()| Leg::Returned).map_err(Denial::Signature),
-            has_url,
-        )
+        match opened {
+            Ok(caller) => Verdict {
+                caller,
+                ..verdict(Ok(Leg::Returned), has_url)
+            },
+            Err(invalid) => verdict(Err(Denial::Signature(invalid)), has_url),
+        }
     }
 
-    /// Gives the request the headers that go to the service: whatever a client said in them is gone. `host` and
-    /// `target` are those of the request, without port and as received.
+    /// Gives the request the headers that go to the service: whatever a client said in them is gone.
     ///
     /// # Errors
     /// When no signature is to be made.
     pub fn sign(
         &self,
         request: &mut View<'_>,
-        host: &[u8],
-        target: &[u8],
-        now: OffsetDateTime,
+        departure: &Departure<'_>,
     ) -> Result<(), NoSignature> {
+        let Departure {
+            host,
+            target,
+            caller,
+            now,
+        } = *departure;
         strip(request);
         let url = [self.scheme.as_bytes(), b"://", host, target].concat();
         let Signed {
             signature,
             metadata,
-        } = self.secrets.seal(&String::from_utf8_lossy(&url), now)?;
+        } = self
+            .secrets
+            .seal(&String::from_utf8_lossy(&url), caller, now)?;
         let head = &mut request.head;
         head.add("X-CF-Forwarded-Url", &url);
         head.add("X-CF-Proxy-Metadata", metadata.as_bytes());

@@ -26,9 +26,9 @@ use std::time::Duration;
 use crate::config::Config;
 use hairpin::Hairpin;
 
-pub use crypto::{Invalid, NoSignature, Secrets, Signed};
+pub use crypto::{Invalid, NoSignature, Opened, Secrets, Signed};
 pub use egress::Blocklist;
-pub use leg::{Asked, Denial, Leg, Verdict, strip};
+pub use leg::{Asked, Denial, Departure, Leg, Verdict, strip};
 pub use service::{NoService, Service, Way};
 
 /// Route services as configured; there is none while they are off.

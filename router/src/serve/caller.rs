@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::connection::Peer;
-use crate::callers::{Domains, Guard, Rule};
+use crate::callers::{Caller, Domains, Guard, Rule};
 use crate::observe::record::{Record, Text};
 use crate::respond::Answer;
 use crate::table::Pool;
@@ -16,6 +16,16 @@ pub(super) fn is_misdirected(domains: &Domains, host: &[u8], peer: &Peer) -> boo
     domains.find(host) != made_for
 }
 
+/// Who calls: as the client's certificate says, or where the request has come `back` from a route service, as the router
+/// said when it sent the request there. What the service itself shows does not count, and neither does a header.
+pub(super) fn of(peer: &Peer, back: Option<Option<Caller>>) -> Option<Arc<Caller>> {
+    let verified = peer.verified.as_ref()?;
+    match back {
+        Some(caller) => caller.map(Arc::new),
+        None => verified.caller.clone(),
+    }
+}
+
 /// Notes who calls. Gives what stands before the route's endpoints where it has a policy.
 ///
 /// # Errors
@@ -25,14 +35,11 @@ pub(super) fn admit(
     worker: &Worker,
     peer: &Peer,
     pool: &Pool,
+    caller: Option<&Arc<Caller>>,
     record: &mut Record,
 ) -> Result<Option<Guard>, Answer> {
-    let caller = peer
-        .verified
-        .as_ref()
-        .and_then(|verified| verified.caller.clone());
     let logs = worker.policy.logs_callers;
-    if let Some(caller) = caller.as_ref().filter(|_| logs) {
+    if let Some(caller) = caller.filter(|_| logs) {
         for (which, guid) in [
             (Text::CallerApp, &caller.app),
             (Text::CallerOrg, &caller.org),
@@ -51,5 +58,8 @@ pub(super) fn admit(
         }
         return Err(Answer::no_identity());
     }
-    Ok(Some(Guard { policy, caller }))
+    Ok(Some(Guard {
+        policy,
+        caller: caller.cloned(),
+    }))
 }

@@ -311,6 +311,7 @@ fn prepare(
     }
     let received = exchange.record.entry.received_unix_ns;
     let mut leg = Ok(Leg::App);
+    let mut sealed = None;
     if service_url.is_some() || view.head.present.has(Name::CfProxySignature) {
         let verdict = service::judge(
             worker,
@@ -323,9 +324,12 @@ fn prepare(
         leg = verdict.leg;
         exchange.notes.from_service = verdict.from_service;
         exchange.notes.returned = leg == Ok(Leg::Returned);
+        sealed = verdict.caller;
     }
+    let mut caller = None;
     if worker.policy.domains.is_some() {
-        match caller::admit(worker, peer, &pool, &mut exchange.record) {
+        caller = caller::of(peer, exchange.notes.returned.then_some(sealed));
+        match caller::admit(worker, peer, &pool, caller.as_ref(), &mut exchange.record) {
             Ok(guard) => exchange.guard = guard,
             Err(answer) => {
                 // Nobody is asked; the log names who would have been.
@@ -359,7 +363,7 @@ fn prepare(
     };
     worker.filters.routed(&mut view, &mut context);
     if leg != Leg::App {
-        match service::set_out(worker, &mut view, request, leg, received) {
+        match service::set_out(worker, &mut view, request, leg, received, caller.as_deref()) {
             Ok(service) => exchange.service = service,
             Err(denial) => return Some(service::refuse(&exchange.request_id, &denial)),
         }

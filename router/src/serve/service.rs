@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
+use crate::callers::Caller;
 use crate::exchange::{Exchange, RequestId};
 use crate::http1::{Request, host};
 use crate::message::{Name, View};
 use crate::respond::Answer;
-use crate::route_service::{Asked, Denial, Leg, Service, Verdict, strip};
+use crate::route_service::{Asked, Denial, Departure, Leg, Service, Verdict, strip};
 use crate::table::Pool;
 use crate::worker::Worker;
 
@@ -30,6 +31,7 @@ pub(super) fn judge(
                 None => Ok(Leg::App),
             },
             from_service: false,
+            caller: None,
         };
     };
     let protocol = view.value(Name::Upgrade).unwrap_or_default();
@@ -50,6 +52,7 @@ pub(super) fn set_out(
     request: &Request,
     leg: Leg,
     received: u64,
+    caller: Option<&Caller>,
 ) -> Result<Option<Arc<Service>>, Denial> {
     let service = match (leg, &worker.services) {
         (Leg::Service(service), Some(services)) => (service, services),
@@ -65,7 +68,13 @@ pub(super) fn set_out(
         b"" => b"/",
         target => target,
     };
-    let signed = services.rules.sign(view, name, target, time(received));
+    let departure = Departure {
+        host: name,
+        target,
+        caller,
+        now: time(received),
+    };
+    let signed = services.rules.sign(view, &departure);
     signed.map_err(|_| Denial::Failed)?;
     Ok(Some(service))
 }

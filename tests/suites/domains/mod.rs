@@ -5,6 +5,7 @@ mod forwarded;
 mod handshakes;
 mod hosts;
 mod refusals;
+mod route_services;
 mod sessions;
 
 use std::io;

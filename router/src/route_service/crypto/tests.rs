@@ -35,7 +35,8 @@ fn secrets(former: &str) -> Secrets {
 
 fn open(secrets: &Secrets, (signature, metadata): (&str, &str)) -> Result<String, Invalid> {
     let now = datetime!(2026-01-02 03:05:05 UTC);
-    secrets.open(signature.as_bytes(), metadata.as_bytes(), now, MINUTE)
+    let opened = secrets.open(signature.as_bytes(), metadata.as_bytes(), now, MINUTE);
+    opened.map(|opened| opened.url)
 }
 
 //
@@ -58,6 +59,7 @@ fn what_is_sealed_is_what_others_would_seal() {
     let signed = secrets("").seal_with(
         nonce,
         "https://app.test/p?q=1&r=2",
+        None,
         datetime!(2026-01-02 03:04:05.678901234 UTC),
     );
     let signed = signed.unwrap();
@@ -115,7 +117,7 @@ fn what_does_not_hold_says_why() {
     assert_eq!(cause("", GOOD.1), "cipher: message authentication failed");
     let nonce = [7; NONCE_LEN];
     let metadata = secrets
-        .seal_with(nonce, "", datetime!(2026-01-01 0:00 UTC))
+        .seal_with(nonce, "", None, datetime!(2026-01-01 0:00 UTC))
         .unwrap()
         .metadata;
     for (contents, why) in [
@@ -151,13 +153,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn every_url_comes_back_as_it_went(url in ".*", seconds in 0i64..4_000_000_000, nanos in 0i64..1_000_000_000) {
+    fn everything_comes_back_as_it_went(url in ".*", app in ".*", seconds in 0i64..4_000_000_000, nanos in 0i64..1_000_000_000) {
         // Deriving keys is slow on purpose.
         static SECRETS: std::sync::LazyLock<Secrets> = std::sync::LazyLock::new(|| secrets(""));
         let now = OffsetDateTime::from_unix_timestamp(seconds).unwrap() + time::Duration::nanoseconds(nanos);
-        let signed = SECRETS.seal(&url, now).unwrap();
+        let caller = Caller { app: app.into(), ..Caller::default() };
+        let signed = SECRETS.seal(&url, Some(&caller), now).unwrap();
         let opened = SECRETS.open(signed.signature.as_bytes(), signed.metadata.as_bytes(), now, Duration::ZERO);
-        prop_assert_eq!(opened, Ok(url));
+        prop_assert_eq!(opened, Ok(Opened { url, caller: Some(caller) }));
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl Town {
     fn signed(&self, target: &str) -> String {
         on("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n", |request| {
             self.services
-                .sign(request, b"app.test", target.as_bytes(), NOW)
+                .sign(request, &departure(target.as_bytes()))
                 .unwrap();
             String::from_utf8(request.head.added.clone()).unwrap()
         })
@@ -56,6 +56,15 @@ impl Town {
         on(&text, |request| {
             self.services.judge(request, &asked, &self.world.table)
         })
+    }
+}
+
+fn departure(target: &[u8]) -> Departure<'_> {
+    Departure {
+        host: b"app.test",
+        target,
+        caller: None,
+        now: NOW,
     }
 }
 
@@ -111,7 +120,7 @@ fn what_a_client_says_in_the_headers_is_replaced() {
     let town = Town::new();
     let text = "GET / HTTP/1.1\r\nHost: a\r\nX-CF-Proxy-Metadata: forged\r\nx-cf-forwarded-url: forged\r\nX: y\r\n\r\n";
     on(text, |request| {
-        town.services.sign(request, b"app.test", b"/", NOW).unwrap();
+        town.services.sign(request, &departure(b"/")).unwrap();
         let kept = request.head.fields.iter().filter(|field| field.keep);
         assert_eq!(kept.count(), 2);
         let added = String::from_utf8_lossy(&request.head.added);
@@ -130,6 +139,7 @@ fn on_a_route_without_a_service_only_strict_mode_minds_a_signature() {
     let app = Verdict {
         leg: Ok(Leg::App),
         from_service: false,
+        caller: None,
     };
     assert_eq!(lax.judge("app.test", None, forged), app);
     let strict = Town::with(Keys {
@@ -173,4 +183,30 @@ fn websockets_pass_unless_they_may_not() {
 fn a_service_whose_url_is_none_gets_nothing() {
     let verdict = Town::new().judge("app.test", Some("https://"), "");
     assert_eq!(verdict.leg, Err(Denial::Failed));
+}
+
+//
+#[test]
+fn who_called_comes_back_with_the_signature_and_from_nowhere_else() {
+    let town = Town::new();
+    let caller = Caller {
+        app: "app-1".into(),
+        ..Caller::default()
+    };
+    let lines = on("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n", |request| {
+        let departure = Departure {
+            caller: Some(&caller),
+            ..departure(b"/")
+        };
+        town.services.sign(request, &departure).unwrap();
+        String::from_utf8(request.head.added.clone()).unwrap()
+    });
+    let back = town.judge("app.test", Some(URL), &lines);
+    assert_eq!(back.leg, Ok(Leg::Returned));
+    assert_eq!(back.caller, Some(caller));
+    // On a route without a service it is somebody else's signature.
+    assert_eq!(town.judge("app.test", None, &lines).caller, None);
+    assert_eq!(town.judge("app.test/deep", Some(URL), &lines).caller, None);
+    let unnamed = town.signed("/");
+    assert_eq!(town.judge("app.test", Some(URL), &unnamed).caller, None);
 }
