@@ -1,9 +1,11 @@
 //! The only file that wires the rest: from a configuration and a bus to a running router, and back.
 
 mod debug;
+mod ending;
 mod operators;
 mod reload;
 mod settings;
+mod sockets;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -16,10 +18,10 @@ use cloverleaf_telemetry::Json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::accept::{FrontEndError, listen};
+use crate::accept::FrontEndError;
 use crate::config::{BalancingAlgorithm, Config};
 use crate::control::{
-    ConnectError, Health, Identity, Registrar, RoutingApi, Segments, Subscriber,
+    ConnectError, Health, Identity, Registrar, RoutingApi, Segments, Subscriber, default_limits,
     publish_active_apps, report_to_loggregator, watch_failures,
 };
 use crate::observe::access_log::{self, AccessLog, LogSettings};
@@ -33,9 +35,7 @@ use settings::{Fixed, settings};
 
 pub use debug::DebugServer;
 pub use reload::{ReloadError, Reloader};
-
-/// How often a drain looks whether the last connection has ended.
-const DRAIN_POLL: Duration = Duration::from_millis(20);
+pub use sockets::Sockets;
 
 /// Why a router did not start. Each kind has a log message of its own that operators know (spec drop-in 1.3).
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +105,7 @@ pub struct Router {
     workers: Vec<JoinHandle<()>>,
     log: AccessLog,
     ports: Ports,
+    sockets: Sockets,
     /// Whether the bus is closed for good.
     bus_closed: watch::Receiver<bool>,
     /// Subscriptions, listeners for operators, pruning: they end with the router.
@@ -136,6 +137,19 @@ impl Router {
     /// # Errors
     /// See [`StartError`]; nothing is left running then.
     pub async fn start(config: Config, bus: Bus, source: &str) -> Result<Router, StartError> {
+        Router::start_on(config, bus, source, Sockets::default()).await
+    }
+
+    /// As [`Router::start`], with sockets that may be there already.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing is left running then, and a process whose sockets these are goes on serving.
+    pub async fn start_on(
+        config: Config,
+        bus: Bus,
+        source: &str,
+        mut sockets: Sockets,
+    ) -> Result<Router, StartError> {
         let config = Arc::new(config);
         let started = Instant::now();
         let local_ip = local_ip().map_err(StartError::LocalAddress)?;
@@ -175,7 +189,7 @@ impl Router {
             metrics: &metrics,
             started,
         };
-        let ports = operators.open(&bus, &mut tasks).await?;
+        let ports = operators.open(&bus, &mut sockets, &mut tasks).await?;
 
         let (failures, reports) = mpsc::unbounded_channel();
         tasks.spawn(watch_failures(reports, Arc::clone(&registrar)));
@@ -187,6 +201,11 @@ impl Router {
             config.nats_client_ping_interval,
         );
         let subscriber = subscriber.await.map_err(StartError::Subscribe)?;
+        tasks.spawn(report_to_loggregator(
+            Arc::clone(&metrics),
+            Arc::clone(&table),
+            started,
+        ));
         if let Some(routing_api) = routing_api {
             tasks.spawn(routing_api.run(Arc::clone(&registrar)));
         }
@@ -203,11 +222,6 @@ impl Router {
         if !config.prune_stale_droplets_interval.is_zero() {
             tasks.spawn(prune(
                 Arc::clone(&registrar),
-        tasks.spawn(report_to_loggregator(
-            Arc::clone(&metrics),
-            Arc::clone(&table),
-            started,
-        ));
                 config.prune_stale_droplets_interval,
             ));
         }
@@ -243,6 +257,7 @@ impl Router {
             workers: Vec::new(),
             log,
             ports,
+            sockets,
             bus_closed,
             tasks,
         };
@@ -267,10 +282,11 @@ impl Router {
         router.look_at_certificates();
         router.health.set_healthy();
         tracing::info!(target: "main", "gorouter.started");
+        router.sockets.serving();
         Ok(router)
     }
 
-    /// Opens the proxy's listeners: for each worker one of each kind.
+    /// Opens the proxy's listeners: for each worker one of each kind, or more where a process before had more workers.
     fn listeners(
         &mut self,
         workers: usize,
@@ -279,26 +295,46 @@ impl Router {
         if self.config.disable_http {
             tracing::info!(target: "router", "tcp-listener-disabled");
         } else {
-            let (shown, listeners) = open("http listener", self.config.port, workers)?;
+            let (shown, listeners) = self.open("http listener", self.config.port, workers)?;
             self.ports.http = Some(shown.port());
             let shown = address_json(shown);
             tracing::info!(target: "router", { "address.json" = %Json(&shown) }, "tcp-listener-started");
-            for (of_worker, listener) in of_workers.iter_mut().zip(listeners) {
-                of_worker.push((Scheme::Http, listener));
+            for (number, listener) in listeners.into_iter().enumerate() {
+                of_workers[number % workers].push((Scheme::Http, listener));
             }
         }
         if !self.config.enable_ssl {
             tracing::info!(target: "router", "tls-listener-not-enabled");
         } else {
-            let (shown, listeners) = open("https listener", self.config.ssl_port, workers)?;
+            let (shown, listeners) = self.open("https listener", self.config.ssl_port, workers)?;
             self.ports.https = Some(shown.port());
             let shown = address_json(shown);
             tracing::info!(target: "router", { "address.json" = %Json(&shown) }, "tls-listener-started");
-            for (of_worker, listener) in of_workers.iter_mut().zip(listeners) {
-                of_worker.push((Scheme::Https, listener));
+            for (number, listener) in listeners.into_iter().enumerate() {
+                of_workers[number % workers].push((Scheme::Https, listener));
             }
         }
         Ok(of_workers)
+    }
+
+    /// Listeners on one port, and their address.
+    fn open(
+        &mut self,
+        listener: &'static str,
+        port: u16,
+        workers: usize,
+    ) -> Result<(SocketAddr, Vec<std::net::TcpListener>), StartError> {
+        let failed = |error| StartError::Listener {
+            listener,
+            port,
+            error,
+        };
+        let listeners = self.sockets.of_workers(port, workers).map_err(failed)?;
+        let address = match listeners.first() {
+            Some(listener) => listener.local_addr().map_err(failed)?,
+            None => SocketAddr::from(([0, 0, 0, 0], port)),
+        };
+        Ok((address, listeners))
     }
 
     /// The configuration in force.
@@ -324,80 +360,6 @@ impl Router {
             std::future::pending().await
         }
     }
-
-    /// Ends gracefully: unhealthy at once, `drain_wait` of further service, then no new connections, and up to
-    /// `drain_timeout` for those that are busy (spec 9.4).
-    pub async fn drain(self) {
-        let (wait, limit) = (self.config.drain_wait, self.config.drain_timeout);
-        self.health.degrade();
-        tracing::info!(target: "router", { "wait_seconds" = wait.as_secs_f64(),
-            "timeout_seconds" = limit.as_secs_f64() }, "gorouter-draining");
-        tokio::time::sleep(wait).await;
-        let open = self.busy_connections();
-        self.phase.send_replace(Phase::Drain);
-        let deadline = tokio::time::Instant::now() + limit;
-        // The workers close what is idle as soon as they hear of it; what is left then is active.
-        tokio::time::sleep(DRAIN_POLL.min(limit)).await;
-        let active = self.busy_connections();
-        let idle = open.saturating_sub(active);
-        tracing::info!(target: "router", "Draining with {active} outstanding active connections");
-        tracing::info!(target: "router", "Draining with {idle} outstanding idle connections");
-        while self.busy_connections() > 0 && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(DRAIN_POLL).await;
-        }
-        if self.busy_connections() > 0 {
-            tracing::warn!(target: "router", connections = self.busy_connections(), "router.drain.timed-out");
-        }
-        self.stop().await;
-    }
-
-    /// Ends now: listeners and connections are closed, requests in flight are cut.
-    pub async fn stop(mut self) {
-        tracing::info!(target: "main", "gorouter.stopping");
-        let began = Instant::now();
-        self.health.degrade();
-        self.phase.send_replace(Phase::Stop);
-        let workers = std::mem::take(&mut self.workers);
-        let joined = tokio::task::spawn_blocking(move || {
-            for worker in workers {
-                if worker.join().is_err() {
-                    tracing::error!(target: "router", "worker-panicked");
-                }
-            }
-        });
-        drop(joined.await);
-        self.tasks.shutdown().await;
-        // It waits for its thread.
-        drop(tokio::task::spawn_blocking(move || self.log.shutdown()).await);
-        let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        tracing::info!(target: "main", took, "gorouter.stopped");
-    }
-
-    /// Connections that a drain waits for: not those that were upgraded, which may go on for days.
-    fn busy_connections(&self) -> usize {
-        self.loads
-            .as_ref()
-            .map_or(0, |loads| loads.open().saturating_sub(loads.upgraded()))
-    }
-}
-
-/// Listeners on one port, one for each worker, and their address.
-fn open(
-    listener: &'static str,
-    port: u16,
-    workers: usize,
-) -> Result<(SocketAddr, Vec<std::net::TcpListener>), StartError> {
-    let failed = |error| StartError::Listener {
-        listener,
-        port,
-        error,
-    };
-    let listeners = listen(port, workers).map_err(failed)?;
-    let address = match listeners.first() {
-        Some(listener) => listener.local_addr().map_err(failed)?,
-        None => SocketAddr::from(([0, 0, 0, 0], port)),
-    };
-    Ok((address, listeners))
 }
 
 /// An address as the original logs it.
@@ -463,6 +425,7 @@ fn table_settings(config: &Config) -> table::Settings {
                 .then(|| millis(config.empty_pool_timeout)),
         },
         suspend_when_source_down: config.suspend_pruning_if_nats_unavailable,
+        limits: default_limits(config),
         ..table::Settings::default()
     }
 }

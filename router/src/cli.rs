@@ -9,7 +9,7 @@ use cloverleaf_bus::{Bus, NatsCredentials, NatsOptions, NatsTls, ServerAddress, 
 use cloverleaf_telemetry::{Format, Json, Level, LogHandle, Settings, TimestampFormat};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{DebugServer, Reloader, Router, StartError};
+use crate::app::{DebugServer, Reloader, Router, Sockets, StartError};
 use crate::config::{Arguments, Config, Loaded, LogLevel, NatsHost};
 use crate::respond::Page;
 
@@ -133,10 +133,15 @@ async fn serve(loaded: Loaded, log: LogHandle) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let debug = DebugServer::start(&config.debug_addr, log.clone()).await;
+    let mut sockets = {
+        let config = config.clone();
+        let taken_over = tokio::task::spawn_blocking(move || Sockets::take_over(&config));
+        taken_over.await.unwrap_or_default()
+    };
+    let debug = DebugServer::start(&config.debug_addr, log.clone(), &mut sockets).await;
     let mut reloader = Reloader::new(loaded.origin);
     let mut router = tokio::select! {
-        router = start(config) => match router {
+        router = start(config, sockets) => match router {
             Ok(router) => router,
             Err(code) => return code,
         },
@@ -153,6 +158,14 @@ async fn serve(loaded: Loaded, log: LogHandle) -> ExitCode {
                 // Said by whoever noticed. Without the bus the table can only grow stale.
                 router.stop().await;
                 return ExitCode::FAILURE;
+            }
+            () = router.taken_over() => {
+                // The next process has the signals of a drain now: one here means that this is enough.
+                tokio::select! {
+                    () = router.leave() => {}
+                    _ = signals.next() => {}
+                }
+                break End::Stop("upgraded");
             }
             () = reloader.file_changed() => reloader.refresh(&mut router).await,
             _ = hangup.recv() => {
@@ -182,7 +195,7 @@ async fn serve(loaded: Loaded, log: LogHandle) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-async fn start(config: Config) -> Result<Router, ExitCode> {
+async fn start(config: Config, sockets: Sockets) -> Result<Router, ExitCode> {
     tracing::info!(target: "main", "setting-up-nats-connection");
     let bus = Bus::connect(nats_options(&config)).await.map_err(|error| {
         tracing::error!(target: "nats", %error, "nats-connection-error");
@@ -192,7 +205,8 @@ async fn start(config: Config) -> Result<Router, ExitCode> {
         let addr = addr.map(|addr| addr.to_string()).unwrap_or_default();
         tracing::info!(target: "nats", { host, addr }, "Successfully-connected-to-nats");
     }
-    Router::start(config, bus, "nats").await.map_err(|error| {
+    let started = Router::start_on(config, bus, "nats", sockets).await;
+    started.map_err(|error| {
         let error_text = error.to_string();
         match error {
             StartError::AccessLog(_) => {

@@ -4,7 +4,9 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cloverleaf_tests::soak::{Closing, Descriptors, Findings, Part, Readers, Slowloris};
+use cloverleaf_tests::soak::{
+    Closing, Descriptors, Findings, Handshakes, Part, Readers, Slowloris, Upgrade,
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const USAGE: &str = "\
@@ -17,6 +19,8 @@ benches/soak [PROOF...] [--small] [--seed N]
   descriptors   no file descriptor left: who is there is served, who comes waits, and is served afterwards
   readers       250 clients ask for 256 MiB each and read nothing: memory within the bound (of the process: the
                 kernel's own buffers, some 4 MiB for each, are shown; with many more they are what runs out)
+  handshakes    1,000 full TLS handshakes a second for a minute while the certificate is replaced every 3 s: none fails
+  upgrade       the binary is upgraded 5 times under load with 1,000 WebSockets open: nobody is refused, nothing is cut
   all           all of them, one after the other (the default)
 
   --small       the sizes of the test suite
@@ -26,6 +30,16 @@ Builds what it needs in the release profile. Needs nats-server, and for the full
 for each process: with fewer it takes as many clients as there is room for, and says so. Wants a machine that does
 nothing else. Exit code 0 when everything held, 1 when something did not, 2 for a wrong option.
 ";
+
+const PROOFS: [&str; 7] = [
+    "slowloris",
+    "uploads",
+    "closing",
+    "descriptors",
+    "readers",
+    "handshakes",
+    "upgrade",
+];
 
 fn main() -> ExitCode {
     let (mut proofs, mut small, mut seed) = (Vec::new(), false, 1);
@@ -41,17 +55,13 @@ fn main() -> ExitCode {
                 Some(number) => seed = number,
                 None => return wrong("--seed wants a number"),
             },
-            "slowloris" | "uploads" | "closing" | "descriptors" | "readers" => {
-                proofs.push(argument)
-            }
+            proof if PROOFS.contains(&proof) => proofs.push(argument),
             "all" => {}
             other => return wrong(&format!("{other:?} is neither a proof nor an option")),
         }
     }
     if proofs.is_empty() {
-        proofs = ["slowloris", "uploads", "closing", "descriptors", "readers"]
-            .map(str::to_owned)
-            .to_vec();
+        proofs = PROOFS.map(str::to_owned).to_vec();
     }
     let files = raise_limit();
     let mut faults = 0;
@@ -115,6 +125,20 @@ fn run(proof: &str, small: bool, seed: u64, files: usize) -> Findings {
         "descriptors" => Descriptors {
             limit: sized(2_000, 200),
             keeps_alive: true,
+        }
+        .run(),
+        "handshakes" => Handshakes {
+            rate: sized(1000, 100) as u32,
+            time: time * 3,
+            changes: sized(19, 2) as u32,
+            least_percent: sized(95, 20) as u32,
+        }
+        .run(),
+        "upgrade" => Upgrade {
+            websockets: fitting(sized(2_000, 200)) / 2,
+            newcomers: sized(8, 3),
+            regulars: sized(8, 3),
+            times: sized(5, 1),
         }
         .run(),
         // Two connections for each.

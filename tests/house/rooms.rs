@@ -187,6 +187,11 @@ const ROOMS: &[Room] = &[
         why: "it changes the table and reads the numbers; it does not reach into the data path",
     },
     Room {
+        name: "upgrade",
+        knows: &[],
+        why: "sockets that pass between processes, whatever is spoken on them",
+    },
+    Room {
         name: "app",
         knows: &[
             "accept",
@@ -201,6 +206,7 @@ const ROOMS: &[Room] = &[
             "upstream::ConnectorError",
             "upstream::Services",
             "upstream::ServicesError",
+            "upgrade",
             "worker",
         ],
         why: "the only file that wires the rest",
@@ -303,7 +309,7 @@ const RESERVED: &[Reserved] = &[
     },
     Reserved {
         path: "std::fs",
-        to: &["config", "observe"],
+        to: &["config", "observe", "upgrade/offer.rs"],
         why: "a worker never blocks on a file",
     },
     Reserved {
@@ -311,6 +317,7 @@ const RESERVED: &[Reserved] = &[
         to: &[
             "app",
             "config/keys.rs",
+            "config/watch.rs",
             "observe/access_log.rs",
             "observe/sink/syslog.rs",
             "worker/thread.rs",

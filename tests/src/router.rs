@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -17,9 +18,9 @@ use crate::eventually::eventually;
 use crate::folder::Folder;
 use crate::http::Response;
 use crate::metrics::Metrics;
-use crate::process::Process;
+use crate::process::{Process, binary};
 use crate::registration::Registration;
-use crate::start::{CONFIG, Ports, STATUS_USER, Start, set};
+use crate::start::{CONFIG, PROGRAM, Ports, STATUS_USER, Start, set};
 
 /// A router process with its bus; both end when it is dropped.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub struct Router {
     ports: Ports,
     buses: Vec<NatsServer>,
     folder: Folder,
+    successors: usize,
 }
 
 impl Router {
@@ -51,6 +53,7 @@ impl Router {
             ports,
             buses: Vec::new(),
             folder,
+            successors: 0,
         }
     }
 
@@ -225,6 +228,32 @@ impl Router {
     /// The access log.
     pub fn access_log(&self) -> AccessLog {
         AccessLog::at(&self.folder.path().join("access.log"))
+    }
+
+    /// Starts the program once more with the same configuration, and does not wait.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn next_process(&mut self) -> Process {
+        self.successors += 1;
+        let mut command = Command::new(binary(PROGRAM));
+        let folder = self.folder.path();
+        command.args(["-c", CONFIG]).current_dir(folder);
+        let output = folder.join(format!("output-{}.log", self.successors));
+        Process::start(PROGRAM, &mut command, &output)
+    }
+
+    /// Starts the next process, which takes over when it serves, and waits until then. From now on this value stands for
+    /// it; the former process is given back.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[track_caller]
+    pub fn succeed(&mut self) -> Process {
+        let next = self.next_process();
+        let former = std::mem::replace(&mut self.process, next);
+        self.wait_for_event("upgrade-completed");
+        former
     }
 
     /// Where its configuration and its logs are.

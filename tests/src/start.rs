@@ -22,7 +22,7 @@ const TRIES: usize = 3;
 pub(crate) const CONFIG: &str = "gorouter.yml";
 
 /// The program under test.
-const PROGRAM: &str = "cloverleaf-router";
+pub(crate) const PROGRAM: &str = "cloverleaf-router";
 
 /// A router that is about to be started: GoRouter's configuration with free ports, its own NATS server, short delays.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloverleaf_tests::soak::{Closing, Descriptors, Part, Readers, Slowloris};
+use cloverleaf_tests::soak::{Closing, Descriptors, Handshakes, Part, Readers, Slowloris};
 
 #[test]
 fn clients_that_send_their_heads_a_byte_at_a_time_cost_others_nothing() {
@@ -61,6 +61,17 @@ fn a_reader_that_does_not_read_holds_a_bounded_piece_of_a_large_body() {
         clients: 40,
         size: 64 * 1024 * 1024,
         time: Duration::from_secs(1),
+    };
+    proof.run().must_hold();
+}
+
+#[test]
+fn certificates_that_are_replaced_again_and_again_fail_no_handshake() {
+    let proof = Handshakes {
+        rate: 100,
+        time: Duration::from_secs(4),
+        changes: 3,
+        least_percent: 20,
     };
     proof.run().must_hold();
 }

@@ -35,13 +35,31 @@ pub fn listen(port: u16, workers: usize) -> io::Result<Vec<TcpListener>> {
         .local_addr()?
         .as_socket()
         .map_or(port, |address| address.port());
-    (0..workers)
-        .map(|_| {
-            let socket = bind(address, Sharing::Allowed)?;
-            socket.listen(BACKLOG)?;
-            Ok(socket.into())
-        })
-        .collect()
+    (0..workers).map(|_| share(address)).collect()
+}
+
+/// Adds listeners to `there`, which are some on `port`, until there is one for each worker.
+///
+/// # Errors
+/// When the port cannot be shared.
+pub fn listen_beside(
+    mut there: Vec<TcpListener>,
+    port: u16,
+    workers: usize,
+) -> io::Result<Vec<TcpListener>> {
+    for listener in &there {
+        listener.set_nonblocking(true)?;
+    }
+    while there.len() < workers {
+        there.push(share(port)?);
+    }
+    Ok(there)
+}
+
+fn share(port: u16) -> io::Result<TcpListener> {
+    let socket = bind(port, Sharing::Allowed)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

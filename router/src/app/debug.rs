@@ -1,10 +1,9 @@
 //! The debug listener, which is there before everything else.
 
 use cloverleaf_telemetry::LogHandle;
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::Router;
+use super::{Router, Sockets};
 use crate::control::debug::{self, Connections};
 
 /// The debug listener (`debug_addr`). Ends when dropped.
@@ -16,13 +15,17 @@ pub struct DebugServer {
 impl DebugServer {
     /// Opens the listener at `address` (`host:port`; without a host on all addresses), and steers `log` through it. A
     /// listener that cannot be opened is logged and nothing more: the router is there to route.
-    pub async fn start(address: &str, log: LogHandle) -> Option<DebugServer> {
+    pub async fn start(
+        address: &str,
+        log: LogHandle,
+        sockets: &mut Sockets,
+    ) -> Option<DebugServer> {
         let address = match address {
             "" => return None,
             port if port.starts_with(':') => format!("[::]{port}"),
             address => address.to_owned(),
         };
-        match TcpListener::bind(&address).await {
+        match sockets.bind_at(&address).await {
             Ok(listener) => {
                 tracing::info!(target: "main", address, "debug-listener-started");
                 let connections = Connections::default();

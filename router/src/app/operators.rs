@@ -1,14 +1,12 @@
 //! The listeners for operators: health, routes, metrics.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use cloverleaf_bus::Bus;
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::{Ports, StartError};
+use super::{Ports, Sockets, StartError};
 use crate::config::Config;
 use crate::control::status_server::{self, Served};
 use crate::control::varz::Varz;
@@ -18,8 +16,8 @@ use crate::control::{
 use crate::observe::registry::Metrics;
 use crate::table::Table;
 
-const EVERYWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const EVERYWHERE: &str = "0.0.0.0";
+const LOOPBACK: &str = "127.0.0.1";
 
 /// What operators are shown.
 pub(super) struct Operators<'a> {
@@ -37,15 +35,17 @@ impl Operators<'_> {
     pub(super) async fn open(
         &self,
         bus: &Bus,
+        sockets: &mut Sockets,
         tasks: &mut JoinSet<()>,
     ) -> Result<Ports, StartError> {
         let mut ports = Ports::default();
         let status = &self.config.status;
         if status.enable_deprecated_varz_healthz_endpoints {
-            ports.health = self.status_server(bus, tasks).await?;
+            ports.health = self.status_server(bus, sockets, tasks).await?;
         } else if status.enable_nontls_health_checks {
-            let listener = bind("health listener", (EVERYWHERE, status.port)).await?;
-            ports.health = port_of(&listener);
+            let address = (EVERYWHERE, status.port);
+            let listener = sockets.bind("health listener", address).await?;
+            ports.health = listener.port();
             let health = Arc::clone(self.health);
             tasks.spawn(health::serve(listener, Transport::Plain, health));
         }
@@ -55,17 +55,18 @@ impl Operators<'_> {
         })?;
         if let Some(transport) = transport {
             let address = (EVERYWHERE, status.tls.port);
-            let listener = bind("TLS health listener", address).await?;
-            ports.tls_health = port_of(&listener);
+            let listener = sockets.bind("TLS health listener", address).await?;
+            ports.tls_health = listener.port();
             let health = Arc::clone(self.health);
             tasks.spawn(health::serve(listener, transport, health));
         }
-        let listener = bind("routes listener", (LOOPBACK, status.routes.port)).await?;
-        ports.routes = port_of(&listener).unwrap_or(status.routes.port);
+        let address = (LOOPBACK, status.routes.port);
+        let listener = sockets.bind("routes listener", address).await?;
+        ports.routes = listener.port().unwrap_or(status.routes.port);
         let table = Arc::clone(self.table);
         tasks.spawn(routes::serve(listener, table, self.access(), self.started));
         if self.config.prometheus.enabled && self.config.prometheus.port != 0 {
-            ports.metrics = self.metrics(tasks).await?;
+            ports.metrics = self.metrics(sockets, tasks).await?;
         }
         Ok(ports)
     }
@@ -73,16 +74,17 @@ impl Operators<'_> {
     async fn status_server(
         &self,
         bus: &Bus,
+        sockets: &mut Sockets,
         tasks: &mut JoinSet<()>,
     ) -> Result<Option<u16>, StartError> {
         let status = &self.config.status;
         let host = if status.host.is_empty() {
-            "0.0.0.0"
+            EVERYWHERE
         } else {
             &status.host
         };
-        let listener = bind("status listener", (host, status.port)).await?;
-        let port = port_of(&listener);
+        let listener = sockets.bind("status listener", (host, status.port)).await?;
+        let port = listener.port();
         let varz = Arc::new(Varz::new(
             self.config,
             self.identity.id(),
@@ -105,7 +107,11 @@ impl Operators<'_> {
     }
 
     /// With TLS it is on all addresses, for whoever has a certificate; without, for this machine alone.
-    async fn metrics(&self, tasks: &mut JoinSet<()>) -> Result<Option<u16>, StartError> {
+    async fn metrics(
+        &self,
+        sockets: &mut Sockets,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<Option<u16>, StartError> {
         let name = "metrics listener";
         let refused = |error| StartError::Tls {
             listener: name,
@@ -120,8 +126,8 @@ impl Operators<'_> {
                 (EVERYWHERE, transport)
             }
         };
-        let listener = bind(name, (host, prometheus.port)).await?;
-        let port = port_of(&listener);
+        let listener = sockets.bind(name, (host, prometheus.port)).await?;
+        let port = listener.port();
         let (metrics, table) = (Arc::clone(self.metrics), Arc::clone(self.table));
         tasks.spawn(metrics::serve(
             listener,
@@ -136,21 +142,4 @@ impl Operators<'_> {
     fn access(&self) -> routes::Access {
         routes::Access::new(&self.config.status.user, &self.config.status.pass)
     }
-}
-
-async fn bind<H>(listener: &'static str, (host, port): (H, u16)) -> Result<TcpListener, StartError>
-where
-    (H, u16): tokio::net::ToSocketAddrs,
-{
-    TcpListener::bind((host, port))
-        .await
-        .map_err(|error| StartError::Listener {
-            listener,
-            port,
-            error,
-        })
-}
-
-fn port_of(listener: &TcpListener) -> Option<u16> {
-    listener.local_addr().ok().as_ref().map(SocketAddr::port)
 }

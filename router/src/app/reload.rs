@@ -4,12 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use cloverleaf_config::{Change, Report};
-
 use super::settings::{resume_sessions, settings};
 use super::{Router, StartError};
-use crate::config::{Changes, Config, Origin};
-use crate::control::watch::FileWatch;
+use crate::config::{Change, Changes, Config, FileWatch, Origin, Report};
 use crate::observe::reloads::{Outcome, Reload};
 use crate::respond::Page;
 

@@ -10,6 +10,7 @@ use super::nats::Nats;
 use super::prometheus::Prometheus;
 use super::proxy_protocol::ProxyProtocol;
 use super::rewrite::HttpRewrite;
+use super::route_options::RouteOptions;
 use super::routing::{AzPreference, BalancingAlgorithm, ForwardedClientCert, ShardingMode};
 use super::services::{Oauth, RoutingApi};
 use super::status::Status;
@@ -126,6 +127,8 @@ section! {
             balancing_algorithm_az_preference: AzPreference => Works,
             /// How new and failing endpoints are treated.
             balancing: Balancing => Works,
+            /// Limits of routes whose registrations say nothing of them.
+            route_options: RouteOptions => Works,
             /// Whether a route without endpoints answers 503 instead of 404.
             empty_pool_response_code_503: bool => Works,
             /// How long a route without endpoints is kept for that answer.
@@ -181,9 +184,9 @@ section! {
             /// Longest time for one attempt, body included; 0 is no limit.
             endpoint_timeout: Duration = secs(60) => Works,
             /// The same for HTTP/1 clients; 0 is `endpoint_timeout`.
-            http_1_endpoint_timeout: Duration => Later,
+            http_1_endpoint_timeout: Duration => Works,
             /// The same for HTTP/2 clients; 0 is `endpoint_timeout`.
-            http_2_endpoint_timeout: Duration => Later,
+            http_2_endpoint_timeout: Duration => Works,
             /// Time to connect to a backend.
             endpoint_dial_timeout: Duration = secs(5) => Works,
             /// Time to connect for a WebSocket; 0 is `endpoint_dial_timeout`.

@@ -63,6 +63,7 @@ pub(super) const LIVE: &[&str] = &[
     "read_header_timeout",
     "drain_wait",
     "drain_timeout",
+    "upgrade.drain_timeout",
 ];
 
 /// What a newer configuration changes.

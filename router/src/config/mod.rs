@@ -28,15 +28,19 @@ mod prometheus;
 mod proxy_protocol;
 mod reference;
 mod rewrite;
+mod route_options;
 mod routing;
 mod rules;
 mod services;
 mod status;
 mod tls;
+mod upgrade;
 mod upstream;
+mod watch;
 
 pub use balancing::{Balancing, Ejection};
 pub use certificates::CertificateLife;
+pub use cloverleaf_config::GoDuration;
 pub use cloverleaf_config::pem::PemError;
 pub use command_line::Arguments;
 pub use keys::Config;
@@ -51,6 +55,7 @@ pub use prometheus::{Meters, MetricsTls, MetricsTlsError, Prometheus};
 pub use proxy_protocol::{Network, NoNetwork, ProxyProtocol};
 pub use reference::reference;
 pub use rewrite::{HeaderToAdd, HeaderToRemove, HttpRewrite, RewriteResponses, is_rewritable};
+pub use route_options::{ByteSize, ClientAddress, RateLimit, RouteOptions};
 pub use routing::{AzPreference, BalancingAlgorithm, ForwardedClientCert, ShardingMode};
 pub use services::{Oauth, RoutingApi};
 pub use status::{Status, StatusRoutes, StatusTls};
@@ -58,7 +63,11 @@ pub use tls::{
     CertSubject, CipherSuite, CipherSuites, ClientCertValidation, Domain, MaxTlsVersion,
     MetadataRule, MinTlsVersion, TlsPem, XfccFormat,
 };
+pub use upgrade::Upgrade;
 pub use upstream::{Backends, RouteServices};
+pub use watch::FileWatch;
+
+pub use cloverleaf_config::{Change, Report};
 
 #[cfg(test)]
 mod tests;

@@ -16,9 +16,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{any, get};
 use cloverleaf_telemetry::{Level, LogHandle};
-use tokio::net::TcpListener;
 
-use super::listener::{self, Bounds, Transport};
+use super::listener::{self, Bounds, Listener, Transport};
 
 const HELP: &str = "\
 GET /log-level    the component log's level
@@ -44,7 +43,7 @@ impl Connections {
 }
 
 /// Serves until the future is dropped.
-pub async fn serve(listener: TcpListener, log: LogHandle, connections: Connections) {
+pub async fn serve(listener: Listener, log: LogHandle, connections: Connections) {
     let app = app(log, connections);
     listener::serve(listener, Transport::Plain, app, Bounds::default()).await;
 }

@@ -9,9 +9,8 @@ use axum::http::header::{CACHE_CONTROL, EXPIRES};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use tokio::net::TcpListener;
 
-use super::listener::{self, Bounds, Transport};
+use super::listener::{self, Bounds, Listener, Transport};
 
 /// Where the router stands in its life. Only ever moves on: [`State::Degraded`] is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +62,7 @@ impl Health {
 }
 
 /// Serves `/health` and `/is-process-alive-do-not-use-for-loadbalancing` until the future is dropped.
-pub async fn serve(listener: TcpListener, transport: Transport, health: Arc<Health>) {
+pub async fn serve(listener: Listener, transport: Transport, health: Arc<Health>) {
     listener::serve(listener, transport, app(health), Bounds::default()).await;
 }
 

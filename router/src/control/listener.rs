@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -55,39 +56,83 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Requests of one HTTP/2 connection that are served at a time.
 const STREAMS: u32 = 32;
 
+/// A listener that another process may take over: then this one accepts no more.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    retired: watch::Receiver<bool>,
+}
+
+impl Listener {
+    /// Accepts from `socket` until `retired` turns true.
+    pub fn new(socket: TcpListener, retired: watch::Receiver<bool>) -> Listener {
+        Listener { socket, retired }
+    }
+
+    /// Its port.
+    pub fn port(&self) -> Option<u16> {
+        self.socket.local_addr().ok().map(|address| address.port())
+    }
+}
+
 /// Serves `app` until the future is dropped, which also cuts its connections.
-pub(super) async fn serve(
-    listener: TcpListener,
-    transport: Transport,
-    app: Router,
-    bounds: Bounds,
-) {
+pub(super) async fn serve(listener: Listener, transport: Transport, app: Router, bounds: Bounds) {
+    let Listener { socket, retired } = listener;
+    let service = Service {
+        transport,
+        app,
+        bounds,
+        retired,
+    };
     let mut connections = JoinSet::new();
     loop {
+        let accepts = connections.len() < bounds.connections && !*service.retired.borrow();
         tokio::select! {
-            accepted = listener.accept(), if connections.len() < bounds.connections => match accepted {
+            accepted = socket.accept(), if accepts => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, transport.clone(), app.clone(), bounds));
+                    connections.spawn(connection(stream, service.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(target: "router", %error, "accept-failed");
                     sleep(ACCEPT_PAUSE).await;
                 }
             },
-            Some(_) = connections.join_next() => {}
+            () = service.retirement(), if accepts => {}
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            // Retired, and nobody is left: until the future is dropped.
+            else => std::future::pending().await,
         }
     }
 }
 
-async fn connection(stream: TcpStream, transport: Transport, app: Router, bounds: Bounds) {
+/// What every connection of a listener gets.
+#[derive(Clone)]
+struct Service {
+    transport: Transport,
+    app: Router,
+    bounds: Bounds,
+    retired: watch::Receiver<bool>,
+}
+
+impl Service {
+    /// Waits until another process accepts in place of this one.
+    async fn retirement(&self) {
+        let mut retired = self.retired.clone();
+        if retired.wait_for(|retired| *retired).await.is_err() {
+            std::future::pending().await
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, service: Service) {
     let stream = Impatient {
         stream,
-        limit: bounds.write,
+        limit: service.bounds.write,
         stalled: None,
     };
-    let outcome = match transport {
-        Transport::Plain => over_http1(stream, app, bounds).await,
-        Transport::Tls(acceptor) => over_tls(stream, &acceptor, app, bounds).await,
+    let outcome = match &service.transport {
+        Transport::Plain => over_http1(stream, &service).await,
+        Transport::Tls(acceptor) => over_tls(stream, acceptor, &service).await,
     };
     if let Err(error) = outcome {
         // The client's doing: nothing for an operator to act on.
@@ -101,52 +146,55 @@ type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 async fn over_tls(
     stream: Impatient<TcpStream>,
     acceptor: &TlsAcceptor,
-    app: Router,
-    bounds: Bounds,
+    service: &Service,
 ) -> Outcome {
-    let stream = timeout(bounds.read, acceptor.accept(stream)).await??;
+    let stream = timeout(service.bounds.read, acceptor.accept(stream)).await??;
     match stream.get_ref().1.alpn_protocol() {
-        Some(b"h2") => over_http2(stream, app, bounds).await,
-        _ => over_http1(stream, app, bounds).await,
+        Some(b"h2") => over_http2(stream, service).await,
+        _ => over_http1(stream, service).await,
     }
 }
 
-async fn over_http1<S>(stream: S, app: Router, bounds: Bounds) -> Outcome
+async fn over_http1<S>(stream: S, service: &Service) -> Outcome
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let service = TowerToHyperService::new(app);
     let mut server = http1::Builder::new();
     server
         .timer(TokioTimer::new())
-        .header_read_timeout(bounds.read);
+        .header_read_timeout(service.bounds.read);
     // Names as GoRouter spells them, for those who search the answer; and an answer for those who close their half of the
     // connection behind the request.
     server.title_case_headers(true).half_close(true);
-    server
-        .serve_connection(TokioIo::new(stream), service)
-        .await?;
-    Ok(())
+    let app = TowerToHyperService::new(service.app.clone());
+    let connection = server.serve_connection(TokioIo::new(stream), app);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return Ok(ended?),
+        () = service.retirement() => connection.as_mut().graceful_shutdown(),
+    }
+    Ok(connection.await?)
 }
 
-async fn over_http2<S>(stream: S, app: Router, bounds: Bounds) -> Outcome
+async fn over_http2<S>(stream: S, service: &Service) -> Outcome
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let service = TowerToHyperService::new(app);
     let mut server = http2::Builder::new(TokioExecutor::new());
     server
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS);
-    let connection = server.serve_connection(TokioIo::new(stream), service);
+    let app = TowerToHyperService::new(service.app.clone());
+    let connection = server.serve_connection(TokioIo::new(stream), app);
     let mut connection = std::pin::pin!(connection);
     // The protocol has no head to wait for, so the time bounds the connection: then it is told to go (GOAWAY), and what
     // it has asked is still answered.
     tokio::select! {
         ended = connection.as_mut() => return Ok(ended?),
-        () = sleep(bounds.read) => connection.as_mut().graceful_shutdown(),
+        () = sleep(service.bounds.read) => connection.as_mut().graceful_shutdown(),
+        () = service.retirement() => connection.as_mut().graceful_shutdown(),
     }
-    timeout(bounds.write, connection).await??;
+    timeout(service.bounds.write, connection).await??;
     Ok(())
 }
 

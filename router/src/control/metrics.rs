@@ -8,9 +8,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::any;
-use tokio::net::TcpListener;
 
-use super::listener::{self, Bounds, Transport};
+use super::listener::{self, Bounds, Listener, Transport};
 use crate::observe::registry::{Gauge, Metrics};
 use crate::table::{Millis, Table};
 
@@ -27,7 +26,7 @@ struct Scraped {
 
 /// Serves `/metrics` until the future is dropped. `started` is zero of the table's times.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Listener,
     transport: Transport,
     metrics: Arc<Metrics>,
     table: Arc<Table>,

@@ -21,14 +21,14 @@ pub mod routes;
 pub mod status_server;
 pub mod tls;
 pub mod varz;
-pub mod watch;
 
 pub use active_apps::publish_active_apps;
 pub use component::{announce, answer_discovery};
 pub use failures::watch_failures;
 pub use health::Health;
-pub use listener::Transport;
+pub use listener::{Listener, Transport};
 pub use loggregator::report_to_loggregator;
+pub use options::default_limits;
 pub use registrar::Registrar;
 pub use routing_api::{ConnectError, RoutingApi};
 pub use segments::Segments;

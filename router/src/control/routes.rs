@@ -22,10 +22,9 @@ use axum::routing::any;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use super::listener::{self, Bounds, Transport};
+use super::listener::{self, Bounds, Listener, Transport};
 use crate::table::Table;
 
 mod json;
@@ -67,7 +66,7 @@ struct Routes {
 }
 
 /// Serves `/routes` until the future is dropped. `started` is zero of the table's times.
-pub async fn serve(listener: TcpListener, table: Arc<Table>, access: Access, started: Instant) {
+pub async fn serve(listener: Listener, table: Arc<Table>, access: Access, started: Instant) {
     let app = app(table, access, started);
     listener::serve(listener, Transport::Plain, app, Bounds::default()).await;
 }

@@ -5,9 +5,8 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::routing::any;
-use tokio::net::TcpListener;
 
-use super::listener::{self, Bounds, Transport};
+use super::listener::{self, Bounds, Listener, Transport};
 use super::routes::{self, Access};
 use super::varz::{self, Varz};
 use super::{Health, health};
@@ -28,7 +27,7 @@ pub struct Served {
 }
 
 /// Serves until the future is dropped.
-pub async fn serve(listener: TcpListener, served: Served) {
+pub async fn serve(listener: Listener, served: Served) {
     listener::serve(listener, Transport::Plain, app(served), Bounds::default()).await;
 }
 

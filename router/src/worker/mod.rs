@@ -84,6 +84,7 @@ pub struct Own {
     /// The other workers' inboxes, and our share of the connections.
     pub handover: Handover,
     failures: UnboundedSender<FailedEndpoint>,
+    leaving: Cell<bool>,
     draining: Cell<bool>,
     random: RefCell<SmallRng>,
     // Boxed, so that a connection's task holds a pointer and not the buffers themselves.
@@ -187,6 +188,7 @@ impl Worker {
             counters: parts.counters,
             handover: parts.handover,
             failures: parts.failures,
+            leaving: Cell::new(false),
             draining: Cell::new(false),
             random: RefCell::new(SmallRng::from_rng(&mut rand::rng())),
             spare: RefCell::default(),
@@ -343,13 +345,25 @@ impl Worker {
         near
     }
 
-    /// Whether idle connections are being closed.
+    /// Whether connections end behind the request that they carry, HTTP/2 ones behind all that were asked.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.get()
+    }
+
+    /// Whether idle connections end too.
     pub fn is_draining(&self) -> bool {
         self.draining.get()
     }
 
+    /// Ends connections behind the request that they carry. Idle ones stay: their next request may be on its way.
+    pub fn leave(&self) {
+        self.leaving.set(true);
+        self.wheel.wake_all();
+    }
+
     /// Closes idle client connections, and each busy one when it becomes idle.
     pub fn drain(&self) {
+        self.leaving.set(true);
         self.draining.set(true);
         self.wheel.wake_all();
     }

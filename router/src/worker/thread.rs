@@ -15,6 +15,8 @@ use crate::accept::{accept, accept_waiting, receive};
 pub enum Phase {
     /// Accept and serve.
     Serve,
+    /// Accept no more: another process does. Connections end behind the request that they carry.
+    Leave,
     /// Accept no more; close idle connections, and busy ones when they become idle.
     Drain,
     /// End now.
@@ -73,11 +75,17 @@ async fn run(
     }
     tokio::task::spawn_local(receive(inbox, Rc::clone(&worker)));
     // An error means that the control plane is gone: nothing is left to wait for.
-    if phase.wait_for(|phase| *phase >= Phase::Drain).await.is_ok() {
+    let next = phase.wait_for(|phase| *phase >= Phase::Leave).await;
+    if let Ok(next) = next.map(|phase| *phase) {
         for (task, scheme, listener) in accepting.drain(..) {
             task.abort();
-            accept_waiting(&listener, scheme, &worker.latest());
+            // Who waits in the queue is left to the process that takes over.
+            if next > Phase::Leave {
+                accept_waiting(&listener, scheme, &worker.latest());
+            }
         }
+        worker.leave();
+        drop(phase.wait_for(|phase| *phase >= Phase::Drain).await);
         worker.drain();
         drop(phase.wait_for(|phase| *phase >= Phase::Stop).await);
     }

@@ -5,16 +5,20 @@
 
 mod closing;
 mod descriptors;
+mod handshakes;
 mod latency;
 mod readers;
 mod slowloris;
+mod upgrade;
 
 use std::fmt;
 
 pub use closing::Closing;
 pub use descriptors::Descriptors;
+pub use handshakes::Handshakes;
 pub use readers::Readers;
 pub use slowloris::{Part, Slowloris};
+pub use upgrade::Upgrade;
 
 /// What a proof found.
 #[derive(Clone, Debug, Default)]

@@ -8,6 +8,7 @@ use super::*;
 /// A listener on a free port, for the tests of all listeners.
 pub(in crate::control) struct Server {
     address: SocketAddr,
+    retire: watch::Sender<bool>,
     // Ends with it.
     _task: JoinSet<()>,
 }
@@ -21,9 +22,16 @@ impl Server {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut task = JoinSet::new();
-        task.spawn(serve(listener, transport, app, bounds));
+        let (retire, retired) = watch::channel(false);
+        task.spawn(serve(
+            Listener::new(listener, retired),
+            transport,
+            app,
+            bounds,
+        ));
         Server {
             address,
+            retire,
             _task: task,
         }
     }
@@ -263,4 +271,25 @@ async fn an_http_2_connection_is_told_to_go_when_its_time_is_over() {
     }
     let mut rest = Vec::new();
     drop(stream.read_to_end(&mut rest).await);
+}
+
+#[tokio::test]
+async fn a_retired_listener_accepts_no_more_and_ends_its_idle_connections() {
+    let server = Server::start(app(), Bounds::default()).await;
+    let mut idle = server.connect().await;
+    idle.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut some = [0; 16];
+    idle.read_exact(&mut some).await.unwrap();
+    server.retire.send_replace(true);
+    let mut rest = Vec::new();
+    idle.read_to_end(&mut rest).await.unwrap();
+    // The kernel takes the connection into the queue, where another process would find it.
+    let mut late = server.connect().await;
+    late.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let answered = tokio::time::timeout(Duration::from_millis(300), late.read(&mut some));
+    assert!(answered.await.is_err());
 }

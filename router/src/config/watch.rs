@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::Builder;
+use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode};
@@ -30,6 +30,7 @@ const MOST_LINKS: usize = 40;
 pub struct FileWatch {
     orders: Sender<Order>,
     changed: Arc<Notify>,
+    thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
@@ -47,18 +48,19 @@ impl FileWatch {
     pub fn start(files: impl IntoIterator<Item = PathBuf>) -> io::Result<FileWatch> {
         let (orders, inbox) = channel();
         let changed = Arc::new(Notify::new());
-        let watch = FileWatch {
-            orders: orders.clone(),
-            changed: Arc::clone(&changed),
-        };
-        let mut looker = Looker::new(orders);
+        let told = Arc::clone(&changed);
+        let mut looker = Looker::new(orders.clone());
         looker.files = files.into_iter().collect();
         looker.follow();
         looker.contents = contents(&looker.files);
-        Builder::new()
+        let thread = Builder::new()
             .name("file-watch".to_owned())
-            .spawn(move || looker.run(&inbox, &changed))?;
-        Ok(watch)
+            .spawn(move || looker.run(&inbox, &told))?;
+        Ok(FileWatch {
+            orders,
+            changed,
+            thread: Some(thread),
+        })
     }
 
     /// Watches these files from now on, in place of the former ones. When they are others, that counts as a change: they
@@ -77,6 +79,11 @@ impl FileWatch {
 impl Drop for FileWatch {
     fn drop(&mut self) {
         drop(self.orders.send(Order::End));
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!(target: "main", "file-watch-panicked");
+        }
     }
 }
 

@@ -1,0 +1,65 @@
+//! The next process's side.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::net::sockopt::socket_peercred;
+
+use super::Inherited;
+use super::wire::{END, LISTENER, SERVING, hear, say};
+
+/// How long the process before may take for each of its sockets.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A process that serves, whose place this one is about to take.
+#[derive(Debug)]
+pub struct TakeOver {
+    stream: UnixStream,
+}
+
+impl TakeOver {
+    /// Asks the process that serves, if there is one, for its listening sockets. It goes on serving until
+    /// [`TakeOver::serving`], or for good when this value is dropped. Waits for the other side: not for a thread that serves.
+    ///
+    /// # Errors
+    /// When there is a process but no understanding with it.
+    pub fn attempt(socket: &Path) -> io::Result<Option<(TakeOver, Inherited)>> {
+        let stream = match UnixStream::connect(socket) {
+            Ok(stream) => stream,
+            Err(error) => {
+                return match error.kind() {
+                    // Left by a process that was killed, or never there.
+                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
+                    _ => Err(error),
+                };
+            }
+        };
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let mut inherited = Inherited::default();
+        loop {
+            match hear(&stream)? {
+                (LISTENER, Some(descriptor)) => inherited.add(TcpListener::from(descriptor)),
+                (END, None) => return Ok(Some((TakeOver { stream }, inherited))),
+                _ => return Err(io::ErrorKind::InvalidData.into()),
+            }
+        }
+    }
+
+    /// The process id of the other side, where the system tells.
+    pub fn process(&self) -> Option<i32> {
+        let peer = socket_peercred(&self.stream).ok()?;
+        Some(peer.pid.as_raw_nonzero().get())
+    }
+
+    /// Tells the other side that this process serves now.
+    ///
+    /// # Errors
+    /// When the other side is gone, which is as good.
+    pub fn serving(self) -> io::Result<()> {
+        say(&self.stream, SERVING, None)
+    }
+}
