@@ -7,6 +7,7 @@
 mod coverage;
 mod crates;
 mod errors;
+mod guide;
 mod paths;
 mod rooms;
 mod sources;
