@@ -6,6 +6,7 @@ use cloverleaf_tests::End;
 
 use super::Scene;
 use super::dice::{Dice, time};
+use super::pieces::Pieces;
 use super::reference::{Read, Side, request};
 
 /// What a stream comes to.
@@ -47,66 +48,38 @@ fn verdict(mut bytes: &[u8]) -> Verdict {
     }
 }
 
-const LINES: &[&str] = &[
-    "Content-Length: 5\r\n",
-    "Content-Length: 0\r\n",
-    "Content-Length: 60\r\n",
-    "Content-Length: +5\r\n",
-    "Content-Length: 5, 5\r\n",
-    "Transfer-Encoding: chunked\r\n",
-    "Transfer-Encoding: chunked\r\n",
-    "Transfer-Encoding: identity\r\n",
-    "Transfer-Encoding: gzip, chunked\r\n",
-    "Transfer-Encoding : chunked\r\n",
-    "Transfer-Encoding: chunked\n",
-    "Connection: keep-alive\r\n",
-    "Connection: close\r\n",
-    "Connection: content-length, transfer-encoding\r\n",
-    "Upgrade: websocket\r\nConnection: Upgrade\r\n",
-    "Host: app.test\r\n",
-    "X-Mine: yes\r\n",
-    "X-Empty:\r\n",
-    " folded\r\n",
-    "X: a\rb\r\n",
-    "no colon\r\n",
-];
-const BODIES: &[&str] = &[
-    "hello",
-    "5\r\nhello\r\n0\r\n\r\n",
-    "5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\n",
-    "5\r\nhello\r\n0\r\n",
-    "0\r\n\r\n",
-    "0\r\nContent-Length: 5\r\n\r\n",
-    "5\nhello\r\n0\r\n\r\n",
-    "0x5\r\nhello\r\n0\r\n\r\n",
-    "5\r\nhello\n0\r\n\r\n",
-    "0005\r\nhello\r\n00\r\n\r\n",
-    "ffffffffffffffff\r\nhello\r\n0\r\n\r\n",
-    "GET /hidden HTTP/1.1\r\nHost: app.test\r\n\r\n",
-    "",
-];
+/// Pieces of requests.
+fn pieces() -> Pieces {
+    Pieces::with(
+        &[
+            "Content-Length: 60\r\n",
+            "Content-Length: +5\r\n",
+            "Transfer-Encoding: gzip, chunked\r\n",
+            "Transfer-Encoding: chunked\n",
+            "Host: app.test\r\n",
+            "X-Empty:\r\n",
+            "X: a\rb\r\n",
+        ],
+        &[
+            "0x5\r\nhello\r\n0\r\n\r\n",
+            "5\r\nhello\n0\r\n\r\n",
+            "0005\r\nhello\r\n00\r\n\r\n",
+            "GET /hidden HTTP/1.1\r\nHost: app.test\r\n\r\n",
+        ],
+        &["Transfer-Encoding: chunked\r\n\r\n"],
+    )
+}
+
 /// One to four requests, more or less right, then damaged now and then.
-fn stream(dice: &mut Dice, number: usize) -> Vec<u8> {
+fn stream(pieces: &Pieces, dice: &mut Dice, number: usize) -> Vec<u8> {
     let mut text = String::new();
     for part in 0..=dice.roll(4) {
         let method = dice.pick(&["GET", "POST", "POST", "PUT"]);
         let version = dice.pick(&["1.1", "1.1", "1.1", "1.1", "1.1", "1.1", "1.0"]);
         text += &format!("{method} /{number}-{part} HTTP/{version}\r\nHost: app.test\r\n");
-        for _ in 0..dice.roll(3) {
-            text += dice.pick(LINES);
-        }
-        // Mostly what belongs together.
-        text += match dice.roll(4) {
-            0 => "Content-Length: 5\r\n\r\nhello",
-            1 => "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-            2 => "\r\n",
-            _ => "Transfer-Encoding: chunked\r\n\r\n",
-        };
-        if dice.roll(3) == 0 {
-            text += dice.pick(BODIES);
-        }
+        pieces.finish(dice, &mut text);
     }
-    dice.damage(&mut text, &[LINES, BODIES]);
+    pieces.damage(dice, &mut text);
     text.into_bytes()
 }
 
@@ -141,9 +114,9 @@ fn answers(bytes: &[u8]) -> usize {
 #[test]
 fn no_stream_holds_more_requests_or_fewer_for_the_router_than_for_a_strict_reader() {
     let (scene, (mut dice, seed), began) = (Scene::new(), Dice::new(), Instant::now());
-    let (mut streams, mut found) = (0, 0);
+    let (pieces, mut streams, mut found) = (pieces(), 0, 0);
     while began.elapsed() < time() {
-        let bytes = stream(&mut dice, streams);
+        let bytes = stream(&pieces, &mut dice, streams);
         let expected = verdict(&bytes);
         let (answered, end) = play(&scene, &bytes, &expected, &mut dice);
         let name = format!(

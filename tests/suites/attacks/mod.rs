@@ -9,6 +9,7 @@ mod dice;
 mod floods;
 mod framing;
 mod names;
+mod pieces;
 mod reference;
 mod responses;
 mod sharing;

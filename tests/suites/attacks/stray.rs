@@ -7,42 +7,11 @@ use cloverleaf_tests::{Backend, End, Registration, Router, ok};
 
 use super::dice::{Dice, time};
 use super::lock;
+use super::pieces::Pieces;
 
 /// How long the backend waits for a next request before it takes what it said for incomplete.
 const PATIENCE: Duration = Duration::from_millis(15);
 
-const LINES: &[&str] = &[
-    "Content-Length: 5\r\n",
-    "Content-Length: 0\r\n",
-    "Content-Length: 38\r\n",
-    "Content-Length: 5, 5\r\n",
-    "Content-Length: -1\r\n",
-    "Transfer-Encoding: chunked\r\n",
-    "Transfer-Encoding: chunked\r\n",
-    "Transfer-Encoding: identity\r\n",
-    "Transfer-Encoding : chunked\r\n",
-    "Connection: close\r\n",
-    "Connection: keep-alive\r\n",
-    "Connection: content-length, transfer-encoding\r\n",
-    "Upgrade: websocket\r\nConnection: Upgrade\r\n",
-    "Trailer: X\r\n",
-    "X-Mine: yes\r\n",
-    " folded\r\n",
-    "no colon\r\n",
-];
-const BODIES: &[&str] = &[
-    "hello",
-    "5\r\nhello\r\n0\r\n\r\n",
-    "5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\n",
-    "5\r\nhello\r\n0\r\n",
-    "0\r\n\r\n",
-    "0\r\nContent-Length: 5\r\n\r\n",
-    "5\nhello\r\n0\r\n\r\n",
-    "ffffffffffffffff\r\nhello\r\n0\r\n\r\n",
-    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray",
-    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nstray\r\n0\r\n\r\n",
-    "",
-];
 const STATUS: &[&str] = &[
     "200 OK",
     "200 OK",
@@ -56,25 +25,31 @@ const STATUS: &[&str] = &[
     "099 Low",
 ];
 
+/// Pieces of answers.
+fn pieces() -> Pieces {
+    Pieces::with(
+        &[
+            "Content-Length: 38\r\n",
+            "Content-Length: -1\r\n",
+            "Trailer: X\r\n",
+        ],
+        &[
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nstray\r\n0\r\n\r\n",
+        ],
+        &[],
+    )
+}
+
 /// What a backend might say.
-fn answer(dice: &mut Dice) -> String {
+fn answer(pieces: &Pieces, dice: &mut Dice) -> String {
     let mut text = String::new();
     for _ in 0..=dice.roll(2) {
         let version = dice.pick(&["1.1", "1.1", "1.1", "1.1", "1.0", "2.0"]);
         text += &format!("HTTP/{version} {}\r\n", dice.pick(STATUS));
-        for _ in 0..dice.roll(3) {
-            text += dice.pick(LINES);
-        }
-        text += match dice.roll(3) {
-            0 => "Content-Length: 5\r\n\r\nhello",
-            1 => "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-            _ => "\r\n",
-        };
-        if dice.roll(3) == 0 {
-            text += dice.pick(BODIES);
-        }
+        pieces.finish(dice, &mut text);
     }
-    dice.damage(&mut text, &[LINES, BODIES]);
+    pieces.damage(dice, &mut text);
     text
 }
 
@@ -118,7 +93,7 @@ fn is_plain(head: &str) -> bool {
 
 #[test]
 fn no_answer_of_a_backend_reaches_anybody_but_who_asked() {
-    let words = Arc::new(Mutex::new(String::new()));
+    let (pieces, words) = (pieces(), Arc::new(Mutex::new(String::new())));
     let backend = puppet(&words);
     let router = Router::builder()
         .with("go_max_procs", 1)
@@ -127,7 +102,7 @@ fn no_answer_of_a_backend_reaches_anybody_but_who_asked() {
     router.register(&Registration::of("app.test", &backend));
     let ((mut dice, seed), began, mut answers) = (Dice::new(), Instant::now(), 0);
     while began.elapsed() < time() {
-        let said = answer(&mut dice);
+        let said = answer(&pieces, &mut dice);
         lock(&words).clone_from(&said);
         let mut client = router.client();
         let upgrade = match dice.roll(3) {
