@@ -355,6 +355,11 @@ impl Router {
     /// Waits until the bus is closed for good, which leaves the router without news of any route. Safe to cancel.
     pub async fn bus_closed(&self) {
         let mut closed = self.bus_closed.clone();
+    /// Waits until something has broken that the router cannot do without, such as a listener. Safe to cancel.
+    pub async fn broken(&self) {
+        self.health.broken().await;
+    }
+
         // An error means that its task is gone, and that only happens when everything ends.
         if closed.wait_for(|closed| *closed).await.is_err() {
             std::future::pending().await

@@ -154,6 +154,7 @@ async fn serve(loaded: Loaded, log: LogHandle) -> ExitCode {
     let end = loop {
         tokio::select! {
             end = signals.next() => break end,
+            () = router.broken() => break End::Broken,
             () = router.bus_closed() => {
                 // Said by whoever noticed. Without the bus the table can only grow stale.
                 router.stop().await;
@@ -187,12 +188,15 @@ async fn serve(loaded: Loaded, log: LogHandle) -> ExitCode {
         }
     });
     match end {
-        End::Drain => router.drain().await,
+        End::Drain | End::Broken => router.drain().await,
         End::Stop(_) => router.stop().await,
     }
     ignored.abort();
     tracing::info!(target: "main", "gorouter.exited");
-    ExitCode::SUCCESS
+    match end {
+        End::Broken => ExitCode::FAILURE,
+        End::Drain | End::Stop(_) => ExitCode::SUCCESS,
+    }
 }
 
 async fn start(config: Config, sockets: Sockets) -> Result<Router, ExitCode> {
@@ -247,19 +251,22 @@ fn nats_options(config: &Config) -> NatsOptions {
     }
 }
 
-/// How a signal ends the router.
+/// What ends the router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     /// SIGUSR1
     Drain,
     /// SIGTERM, SIGINT
     Stop(&'static str),
+    /// No signal: something has broken that it cannot do without.
+    Broken,
 }
 
 impl End {
     fn name(self) -> &'static str {
         match self {
             End::Drain => "user defined signal 1",
+            End::Broken => "none",
             End::Stop(name) => name,
         }
     }

@@ -5,7 +5,9 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloverleaf_tests::{Backend, Client, End, Gate, LIMIT, Registration, Router, eventually, ok};
+use cloverleaf_tests::{
+    Backend, Client, End, Gate, LIMIT, Registration, Router, break_listener, eventually, ok,
+};
 use rustix::process::Signal;
 
 /// A backend whose answers wait for a gate.
@@ -315,4 +317,25 @@ fn an_idle_router_drains_without_delay() {
         router.process().wait_for(Duration::from_secs(5)).code(),
         Some(0)
     );
+}
+
+#[test]
+fn a_listener_that_fails_drains_the_router_and_ends_it_with_code_1() {
+    let (backend, gate) = held();
+    let mut router = Router::builder().with("drain_timeout", "15s").start();
+    router.register(&Registration::of("app.test", &backend));
+    let mut busy = in_flight(&router, &backend);
+    let port = router.port();
+    break_listener(router.process(), port);
+    let failed = router.wait_for_event("listener-failed");
+    assert_eq!(
+        (failed.level(), failed.source()),
+        (3, Some("gorouter.router"))
+    );
+    router.wait_for_event("gorouter-draining");
+    assert_eq!(router.status("/health").status, 503);
+    gate.open();
+    assert_eq!(busy.response().text(), "finished");
+    assert_eq!(router.process().wait().code(), Some(1));
+    router.wait_for_event("gorouter.exited");
 }

@@ -133,6 +133,11 @@ pub async fn accept(listener: tokio::net::TcpListener, scheme: Scheme, mut worke
         }
     }
 }
+            Err(error) if is_broken(&error) => {
+                tracing::error!(target: "router", { %error, scheme = ?scheme }, "listener-failed");
+                // The other workers' listeners may be well, but the share of this one is lost: better all begins anew.
+                return worker.health.break_down();
+            }
 
 /// Serves the connections that wait to be accepted now. For a listener that is about to be closed: the kernel would reset
 /// them, and their clients take them for established.
@@ -141,6 +146,16 @@ pub fn accept_waiting(listener: &TcpListener, scheme: Scheme, worker: &Rc<Worker
         if stream.set_nonblocking(true).is_ok() {
             let share = worker.handover.share();
             adopt(
+/// Whether an error is about the listener itself, which will never accept again, and not about a connection or about what
+/// the system is short of.
+fn is_broken(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let broken = [Errno::BADF, Errno::INVAL, Errno::NOTSOCK, Errno::OPNOTSUPP];
+    error
+        .raw_os_error()
+        .is_some_and(|code| broken.iter().any(|errno| errno.raw_os_error() == code))
+}
+
                 Accepted {
                     stream,
                     peer,
@@ -231,6 +246,21 @@ mod tests {
         assert_eq!(listeners[1].local_addr().unwrap().port(), port);
         assert_eq!(
             listen(port, 1).unwrap_err().kind(),
+    #[test]
+    fn a_listener_is_broken_by_what_is_about_itself_alone() {
+        for (code, expected) in [
+            (9, true),
+            (22, true),
+            (24, false),
+            (103, false),
+            (11, false),
+        ] {
+            let error = io::Error::from_raw_os_error(code);
+            assert_eq!(is_broken(&error), expected, "{error}");
+        }
+        assert!(!is_broken(&io::ErrorKind::InvalidInput.into()));
+    }
+
             io::ErrorKind::AddrInUse
         );
     }

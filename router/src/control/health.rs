@@ -10,6 +10,8 @@ use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
+use tokio::sync::Notify;
+
 use super::listener::{self, Bounds, Listener, Transport};
 
 /// Where the router stands in its life. Only ever moves on: [`State::Degraded`] is final.
@@ -26,18 +28,24 @@ pub enum State {
 
 /// The router's [`State`], shared by all threads.
 #[derive(Debug)]
-pub struct Health(AtomicU8);
+pub struct Health {
+    state: AtomicU8,
+    broken: Notify,
+}
 
 impl Default for Health {
     fn default() -> Health {
-        Health(AtomicU8::new(State::Initializing as u8))
+        Health {
+            state: AtomicU8::new(State::Initializing as u8),
+            broken: Notify::new(),
+        }
     }
 }
 
 impl Health {
     /// The state.
     pub fn state(&self) -> State {
-        match self.0.load(Ordering::Relaxed) {
+        match self.state.load(Ordering::Relaxed) {
             state if state == State::Initializing as u8 => State::Initializing,
             state if state == State::Healthy as u8 => State::Healthy,
             _ => State::Degraded,
@@ -47,17 +55,30 @@ impl Health {
     /// Whether load balancers should send requests.
     #[inline]
     pub fn is_healthy(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == State::Healthy as u8
+        self.state.load(Ordering::Relaxed) == State::Healthy as u8
     }
 
     /// Becomes healthy, unless degraded already.
     pub fn set_healthy(&self) {
-        self.0.fetch_max(State::Healthy as u8, Ordering::Relaxed);
+        self.state
+            .fetch_max(State::Healthy as u8, Ordering::Relaxed);
     }
 
     /// Becomes degraded for good.
     pub fn degrade(&self) {
-        self.0.fetch_max(State::Degraded as u8, Ordering::Relaxed);
+        self.state
+            .fetch_max(State::Degraded as u8, Ordering::Relaxed);
+    }
+
+    /// Becomes degraded because the router cannot go on: whoever waits for [`Health::broken`] ends it.
+    pub fn break_down(&self) {
+        self.degrade();
+        self.broken.notify_one();
+    }
+
+    /// Waits until something has broken that the router cannot do without. For one waiter at a time; safe to cancel.
+    pub async fn broken(&self) {
+        self.broken.notified().await;
     }
 }
 
@@ -112,6 +133,15 @@ mod tests {
             (health.state(), health.is_healthy()),
             (State::Degraded, false)
         );
+    }
+
+    #[tokio::test]
+    async fn what_breaks_is_told_whether_or_not_somebody_waits_already() {
+        let health = Health::default();
+        health.set_healthy();
+        health.break_down();
+        assert!(!health.is_healthy());
+        health.broken().await;
     }
 
     #[test]
