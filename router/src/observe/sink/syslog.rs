@@ -11,6 +11,7 @@ mod connection;
 mod frame;
 
 use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -33,6 +34,8 @@ const GOODBYE: Duration = Duration::from_secs(1);
 const STUCK: Duration = Duration::from_secs(2);
 /// How often trouble is spoken of.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
+/// Time between two look-ups of a server that is sent datagrams.
+const LOOK_UP: Duration = Duration::from_secs(60);
 /// How soon the syslog thread sees that the end has come.
 const GLANCE: Duration = Duration::from_millis(20);
 
@@ -74,15 +77,20 @@ impl Syslog {
     /// # Errors
     /// When the network is none of UDP and TCP, or the server cannot be reached.
     pub(in crate::observe) fn start(to: &Streaming, losses: Arc<Losses>) -> io::Result<Syslog> {
+        Syslog::start_with(to, losses, Directory::new(&to.address))
+    }
+
+    fn start_with(to: &Streaming, losses: Arc<Losses>, directory: Directory) -> io::Result<Syslog> {
         let network: Network = to.network.parse()?;
-        let connection = Connection::open(network, &to.address)?;
+        let connection = Connection::open(network, &directory.look_up()?)?;
         let (queue, frames) = channel();
         let state = Arc::new(State::default());
         let sender = Streamer {
             state: Arc::clone(&state),
             losses: Arc::clone(&losses),
             network,
-            address: to.address.clone(),
+            directory,
+            looked_up: Instant::now(),
             connection: Some(connection),
             reported: None,
         };
@@ -137,7 +145,9 @@ struct Streamer {
     state: Arc<State>,
     losses: Arc<Losses>,
     network: Network,
-    address: String,
+    directory: Directory,
+    /// When the name was looked up last.
+    looked_up: Instant,
     connection: Option<Connection>,
     reported: Option<Instant>,
 }
@@ -149,6 +159,7 @@ impl Streamer {
             self.state
                 .waiting
                 .fetch_sub(frames.text.len(), Ordering::Relaxed);
+            self.follow();
             self.send(&frames, &mut deadline);
         }
     }
@@ -173,12 +184,32 @@ impl Streamer {
         }
     }
 
+    /// Looks where the server is now, once in a while: datagrams would go on to where it was.
+    fn follow(&mut self) {
+        if self.looked_up.elapsed() < self.directory.every {
+            return;
+        }
+        self.looked_up = Instant::now();
+        // Where nothing is found the server may still be where it was.
+        let found = self.directory.look_up().unwrap_or_default();
+        let is_astray = |connection: &Connection| connection.is_astray(&found);
+        if !found.is_empty()
+            && self.connection.as_ref().is_some_and(is_astray)
+            && let Ok(connection) = Connection::open(self.network, &found)
+        {
+            tracing::info!(target: "access-grlog", address = self.directory.address, "access-log-streaming-moved");
+            self.connection = Some(connection);
+        }
+    }
+
     /// Whether there is a connection, made anew if need be; false when the end came first.
     fn connect(&mut self, deadline: &mut Option<Instant>) -> bool {
         while self.connection.is_none() {
-            match Connection::open(self.network, &self.address) {
+            self.looked_up = Instant::now();
+            let addresses = self.directory.look_up();
+            match addresses.and_then(|found| Connection::open(self.network, &found)) {
                 Ok(connection) => {
-                    tracing::info!(target: "access-grlog", address = self.address, "access-log-streaming-resumed");
+                    tracing::info!(target: "access-grlog", address = self.directory.address, "access-log-streaming-resumed");
                     self.connection = Some(connection);
                 }
                 Err(error) => {
@@ -212,9 +243,33 @@ impl Streamer {
             .is_none_or(|then| now.duration_since(then) >= REPORT_EVERY)
         {
             self.reported = Some(now);
-            tracing::error!(target: "access-grlog", { address = self.address, %error,
+            tracing::error!(target: "access-grlog", { address = self.directory.address, %error,
                 unstreamed = self.losses.unstreamed_records() }, "access-log-streaming-failed");
         }
+    }
+}
+
+/// Where the server is to be found.
+struct Directory {
+    /// Host and port.
+    address: String,
+    /// How often a datagram socket asks again.
+    every: Duration,
+    /// What finds addresses; it may block for seconds.
+    find: Box<dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send>,
+}
+
+impl Directory {
+    fn new(address: &str) -> Directory {
+        Directory {
+            address: address.to_owned(),
+            every: LOOK_UP,
+            find: Box::new(|address| Ok(address.to_socket_addrs()?.collect())),
+        }
+    }
+
+    fn look_up(&self) -> io::Result<Vec<SocketAddr>> {
+        (self.find)(&self.address)
     }
 }
 

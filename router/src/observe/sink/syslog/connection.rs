@@ -1,7 +1,7 @@
 //! A connection to a syslog server.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -73,13 +73,10 @@ pub(super) enum Connection {
 }
 
 impl Connection {
-    /// Connects; blocks for the look-up of the name and two seconds an address.
-    pub(super) fn open(network: Network, address: &str) -> io::Result<Connection> {
+    /// Connects to one of the server's addresses; blocks for two seconds each.
+    pub(super) fn open(network: Network, addresses: &[SocketAddr]) -> io::Result<Connection> {
         let mut last = None;
-        for address in address
-            .to_socket_addrs()?
-            .filter(|found| network.has(found))
-        {
+        for &address in addresses.iter().filter(|found| network.has(found)) {
             let opened = match network.stream {
                 true => stream(address).map(Connection::Stream),
                 false => datagrams(address).map(Connection::Datagrams),
@@ -90,6 +87,17 @@ impl Connection {
             }
         }
         Err(last.unwrap_or_else(|| ErrorKind::AddrNotAvailable.into()))
+    }
+
+    /// Whether this is a datagram socket that sends to none of the addresses: what it is sent is lost without a word,
+    /// where a stream breaks.
+    pub(super) fn is_astray(&self, addresses: &[SocketAddr]) -> bool {
+        match self {
+            Connection::Stream(_) => false,
+            Connection::Datagrams(socket) => socket
+                .peer_addr()
+                .is_ok_and(|peer| !addresses.contains(&peer)),
+        }
     }
 
     /// Sends the messages from number `first` on.

@@ -136,3 +136,35 @@ fn a_stream_needs_its_server_at_the_start() {
     assert!(Syslog::start(&streaming("tcp", address), Arc::default()).is_err());
     assert!(Syslog::start(&streaming("udp6", address), Arc::default()).is_err());
 }
+
+#[test]
+fn datagrams_follow_a_server_that_has_moved() {
+    let servers = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+    let addresses = servers
+        .each_ref()
+        .map(|server| server.local_addr().unwrap());
+    for server in &servers {
+        let limit = Duration::from_secs(20);
+        server.set_read_timeout(Some(limit)).unwrap();
+    }
+    let has_moved = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&has_moved);
+    let directory = Directory {
+        address: "syslog.test:514".to_owned(),
+        every: Duration::ZERO,
+        find: Box::new(move |_| Ok(vec![addresses[usize::from(seen.load(Ordering::SeqCst))]])),
+    };
+    let to = streaming("udp", "syslog.test:514");
+    let mut syslog = Syslog::start_with(&to, Arc::default(), directory).unwrap();
+    let mut bytes = [0; 2048];
+    let mut sent = |syslog: &mut Syslog, text: &str, server: &UdpSocket| {
+        syslog.take(&lines(&[text]), &[]);
+        let length = server.recv(&mut bytes).unwrap();
+        let frame = String::from_utf8(bytes[..length].to_vec()).unwrap();
+        assert_eq!(message(&frame), text);
+    };
+    sent(&mut syslog, "before", &servers[0]);
+    has_moved.store(true, Ordering::SeqCst);
+    sent(&mut syslog, "behind", &servers[1]);
+    syslog.close();
+}
