@@ -62,6 +62,8 @@ pub struct Times {
 pub struct Notes {
     /// `X-Vcap-Trace` carries the configured key: the answer names router and backend.
     pub traced: bool,
+    /// The client speaks HTTP/2.
+    pub http2: bool,
     /// The protocol that the client asks to upgrade to.
     pub upgrade: Option<Box<[u8]>>,
     /// The client's `Connection` names `X-Forwarded-Proto`.

@@ -16,8 +16,8 @@ pub struct Policy {
     pub rules: Rules,
     /// Attempts on backends, at least 1.
     pub max_attempts: u32,
-    /// Time for a whole attempt, to the last byte of the body.
-    pub endpoint_timeout: Duration,
+    /// Time for a whole attempt, to the last byte of the body, by the version that the client speaks.
+    pub endpoint_timeout: EndpointTimeout,
     /// Time to connect.
     pub dial_timeout: Duration,
     /// Time for a TLS handshake with a backend.
@@ -111,7 +111,7 @@ impl Policy {
             max_attempts: u32::try_from(config.backends.max_attempts)
                 .unwrap_or(1)
                 .max(1),
-            endpoint_timeout: config.endpoint_timeout,
+            endpoint_timeout: EndpointTimeout::new(config),
             dial_timeout: config.endpoint_dial_timeout,
             tls_handshake_timeout: config.tls_handshake_timeout,
             keep_alive_probes: config.endpoint_keep_alive_probe_interval,
@@ -152,6 +152,34 @@ fn ejection(config: &Config) -> Option<Ejection> {
 
 fn millis(duration: Duration) -> Millis {
     Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
+}
+
+/// How long an attempt may take.
+#[derive(Clone, Copy, Debug)]
+pub struct EndpointTimeout {
+    http1: Duration,
+    http2: Duration,
+}
+
+impl EndpointTimeout {
+    fn new(config: &Config) -> EndpointTimeout {
+        let or_for_all = |limit: Duration| match limit.is_zero() {
+            true => config.endpoint_timeout,
+            false => limit,
+        };
+        EndpointTimeout {
+            http1: or_for_all(config.http_1_endpoint_timeout),
+            http2: or_for_all(config.http_2_endpoint_timeout),
+        }
+    }
+
+    /// For a client of HTTP/2, or of an older version.
+    pub fn of(self, is_http2: bool) -> Duration {
+        match is_http2 {
+            true => self.http2,
+            false => self.http1,
+        }
+    }
 }
 
 fn response_limits(config: &Config) -> Limits {

@@ -83,6 +83,11 @@ impl Client {
         response
     }
 
+    /// Reads the body behind `head`, the answer to a request with this method.
+    pub fn body_of(&mut self, head: &mut Response, method: &str) {
+        head.read_body(&mut self.wire, method);
+    }
+
     /// Reads the next final response up to the end of its head.
     ///
     /// # Panics

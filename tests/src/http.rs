@@ -67,6 +67,11 @@ impl Headers {
         self.0.iter().filter(fits).map(|line| line.1.as_str())
     }
 
+    /// Names and values in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = &(String, String)> {
+        self.0.iter()
+    }
+
     fn parse(text: &str) -> Headers {
         let lines = text.split("\r\n").filter(|line| !line.is_empty());
         let field = |line: &str| {

@@ -18,10 +18,11 @@ mod component_log;
 mod eventually;
 mod folder;
 mod http;
+mod http2;
 mod instance;
 mod metrics;
-mod nats_client;
 mod metron;
+mod nats_client;
 mod platform;
 mod port;
 mod process;
@@ -33,6 +34,7 @@ pub mod soak;
 mod start;
 mod tls_client;
 mod tls_front;
+mod tls_passage;
 mod wire;
 
 pub use access_log::{AccessLog, Line};
@@ -45,17 +47,22 @@ pub use component_log::{ComponentLog, Event};
 pub use eventually::{Gate, LIMIT, eventually, remains};
 pub use folder::Folder;
 pub use http::{Ended, Headers, Request, Response, ok};
+pub use http2::{
+    Broken, Conversation, Frame, FrameClient, Http2Answer, Http2Backend, Http2Client, Http2Request,
+    Http2Settings, Incoming, Outcome, Outgoing, flag, frame_kind, header_block, request,
+};
 pub use metrics::Metrics;
+pub use metron::{EventType, Fields, Metron};
 pub use nats_client::{Message, NatsClient};
 pub use platform::Platform;
 pub use port::Port;
 pub use process::{Process, binary};
 pub use registration::Registration;
 pub use router::Router;
-pub use metron::{EventType, Fields, Metron};
 pub use routing_api::RoutingApi;
 pub use saboteur::break_listener;
 pub use start::{Finished, Start};
 pub use tls_client::TlsClient;
 pub use tls_front::TlsFront;
+pub use tls_passage::TlsPassage;
 pub use wire::{End, Wire};

@@ -37,7 +37,7 @@ impl Inlet {
         Inlet {
             ended: stream.is_end_stream(),
             stream,
-            coding: coding,
+            coding,
             text: head,
             shown: 0,
             content: Bytes::new(),

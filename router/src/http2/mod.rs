@@ -39,6 +39,15 @@ const STREAM_WINDOW: u32 = 128 * 1024;
 #[error("stream refused by the backend")]
 pub struct Unprocessed;
 
+impl Unprocessed {
+    /// Whether this is what `error` says.
+    pub fn is(error: &io::Error) -> bool {
+        error
+            .get_ref()
+            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<Unprocessed>)
+    }
+}
+
 /// What an error of a stream is to those who think in connections.
 fn broken(error: h2::Error) -> io::Error {
     if error.is_remote()

@@ -50,8 +50,8 @@ pub(super) struct State {
 }
 
 impl Multiplexed {
-    /// Begins to speak HTTP/2 over `stream`, on the worker's own thread. With `settled` the backend's settings are waited
-    /// for, which say whether it takes tunnels.
+    /// Begins to speak HTTP/2 over `stream`, on the worker's own thread. The backend's settings are waited for, which say
+    /// how many streams it takes and whether they can be tunnels.
     ///
     /// # Errors
     /// When the stream is gone.
@@ -59,7 +59,6 @@ impl Multiplexed {
         stream: S,
         local_address: Option<SocketAddr>,
         tls: bool,
-        settled: bool,
         worker: &Worker,
     ) -> io::Result<Multiplexed>
     where
@@ -75,7 +74,7 @@ impl Multiplexed {
         let handshake = builder.handshake(Coalesced::new(stream));
         let (sender, mut connection) = handshake.await.map_err(broken)?;
         let mut pings = connection.ping_pong();
-        if let Some(pings) = pings.as_mut().filter(|_| settled) {
+        if let Some(pings) = &mut pings {
             settle(&mut connection, pings).await?;
         }
         let state = Rc::new(State::default());
@@ -104,7 +103,7 @@ impl Multiplexed {
         self.is_open() && self.load() < STREAMS.min(self.sender.current_max_send_streams())
     }
 
-    /// Whether its streams can become tunnels (RFC 8441), as far as the backend has said by now.
+    /// Whether its streams can become tunnels (RFC 8441).
     pub fn takes_tunnels(&self) -> bool {
         self.sender.is_extended_connect_protocol_enabled()
     }

@@ -138,9 +138,13 @@ impl AsyncRead for Served {
             return Poll::Ready(Ok(()));
         }
         if !self.inlet.is_at_end() {
+            let before = buf.filled().len();
             let read = ready!(self.inlet.poll_read(cx, buf));
             self.reset |= read.is_err();
-            return Poll::Ready(read);
+            if read.is_err() || buf.filled().len() > before {
+                return Poll::Ready(read);
+            }
+            // The end of a body whose length was said may come by itself; that is no end of the connection.
         }
         if self.tunnel {
             return Poll::Ready(Ok(()));

@@ -25,17 +25,7 @@ pub(super) fn request<T>(
 ) -> Result<Vec<u8>, Reason> {
     let (uri, fields) = (request.uri(), request.headers());
     let protocol = request.extensions().get::<Protocol>();
-    let host = fields.get(header::HOST).map(http::HeaderValue::as_bytes);
-    let authority = match (uri.authority(), host) {
-        // RFC 9113 section 8.3.1: two names for one host are not to be trusted.
-        (Some(authority), Some(host))
-            if !authority.as_str().as_bytes().eq_ignore_ascii_case(host) =>
-        {
-            return Err(Reason::PROTOCOL_ERROR);
-        }
-        (Some(authority), _) => authority.as_str().as_bytes(),
-        (None, host) => host.unwrap_or_default(),
-    };
+    let authority = authority(request)?;
     let mut text = Vec::with_capacity(512);
     match protocol {
         None => text.extend_from_slice(request.method().as_str().as_bytes()),
@@ -71,6 +61,28 @@ pub(super) fn request<T>(
     }
     text.extend_from_slice(b"\r\n");
     Ok(text)
+}
+
+/// The one host that a request is for.
+///
+/// # Errors
+/// When there are two: which of them counts is not to be guessed (RFC 9113 section 8.3.1).
+fn authority<T>(request: &Request<T>) -> Result<&[u8], Reason> {
+    let mut names = request.headers().get_all(header::HOST).iter();
+    let host = names.next().map(http::HeaderValue::as_bytes);
+    if names.next().is_some() {
+        return Err(Reason::PROTOCOL_ERROR);
+    }
+    let authority = request
+        .uri()
+        .authority()
+        .map(|name| name.as_str().as_bytes());
+    match (authority, host) {
+        (Some(authority), Some(host)) if !authority.eq_ignore_ascii_case(host) => {
+            Err(Reason::PROTOCOL_ERROR)
+        }
+        (authority, host) => Ok(authority.or(host).unwrap_or_default()),
+    }
 }
 
 /// The head of an answer that came on a stream. `extra` is what the upgrade of a connection has in place of a body.
@@ -208,6 +220,11 @@ mod tests {
         assert_eq!(
             request("A.test").unwrap(),
             "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
+        );
+        let twice = Request::get("https://a.test/").header("host", "a.test");
+        assert_eq!(
+            shown(twice.header("host", "a.test"), false),
+            Err(Reason::PROTOCOL_ERROR)
         );
     }
 

@@ -27,6 +27,8 @@ pub(super) struct Client<S> {
     pub received: u64,
     /// Bytes at the front of `inbound` that go to the backend next.
     ready: usize,
+    /// Whether bytes of that body have gone to a backend.
+    given: bool,
     /// What ends a chunked body whose own end was held back.
     tail: &'static [u8],
     size: Size,
@@ -40,6 +42,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             body: Body::Empty,
             received: 0,
             ready: 0,
+            given: false,
             tail: b"",
             size: Size::Small,
         }
@@ -74,6 +77,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.body = Body::new(framing);
         self.received = 0;
         self.ready = 0;
+        self.given = false;
         self.tail = b"";
         self.size = Size::Small;
     }
@@ -146,6 +150,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream for Client<S> {
     }
 
     fn sent(&mut self, count: usize) {
+        self.given |= count > 0;
         if let Some(buffer) = &mut self.inbound {
             buffer.consume(count);
             self.ready -= count.min(self.ready);
@@ -153,6 +158,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream for Client<S> {
                 self.inbound = None;
             }
         }
+    }
+
+    fn has_given(&self) -> bool {
+        self.given
     }
 
     fn poll_upload(
@@ -170,6 +179,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream for Client<S> {
                     self.sent(count);
                 } else {
                     self.tail = &self.tail[count..];
+                    self.given = true;
                 }
                 continue;
             }

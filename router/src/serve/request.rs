@@ -72,6 +72,7 @@ where
     exchange.begin(bytes, request, &worker.policy.extra_headers, &worker.clock);
     if peer.http2 {
         exchange.record.set(Text::Protocol, b"HTTP/2.0");
+        exchange.notes.http2 = true;
     }
     exchange.request_id = worker.request_id();
     let mut view = View {

@@ -16,6 +16,7 @@ use super::idle::Target;
 use super::{Answer, Downstream, UploadError};
 use crate::exchange::Exchange;
 use crate::http1::{Parsed, Progress, response, write};
+use crate::http2::Unprocessed;
 use crate::message::{Name, Version};
 use crate::table::Endpoint;
 use crate::worker::{Buffer, Size, Timer, Worker};
@@ -62,7 +63,7 @@ pub(super) async fn converse<D: Downstream>(
 ) -> Result<Answer, Failure> {
     timer.arm(match waits_for_continue(worker, exchange) {
         true => CONTINUE_WAIT,
-        false => worker.policy.endpoint_timeout,
+        false => limit(worker, exchange),
     });
     let mut sent = Sent::Nothing;
     let result = match send(&exchange.out, &mut connection, down, timer, &mut sent).await {
@@ -77,6 +78,10 @@ pub(super) async fn converse<D: Downstream>(
         }),
         Err(cause) => {
             let local_address = connection.local_address();
+            if matches!(&cause, Cause::Io(error) if Unprocessed::is(error)) && !down.has_given() {
+                // It has gone out and was not looked at.
+                sent = Sent::Nothing;
+            }
             Err(Failure {
                 cause,
                 sent,
@@ -202,7 +207,7 @@ async fn answer<D: Downstream>(
         match fill(&mut read, connection, down, timer, &mut uploading).await {
             Err(Cause::Timeout) if waits_for_continue(worker, exchange) => {
                 exchange.notes.expects_continue = false;
-                timer.arm(worker.policy.endpoint_timeout.saturating_sub(CONTINUE_WAIT));
+                timer.arm(limit(worker, exchange).saturating_sub(CONTINUE_WAIT));
                 if uploading {
                     exchange.notes.continued = true;
                     let sent = down.interim(b"HTTP/1.1 100 Continue\r\n\r\n", timer).await;
@@ -219,9 +224,14 @@ fn is_interim(status: u16) -> bool {
     (100..200).contains(&status) && status != 101
 }
 
+/// Time for the attempt; zero is none.
+pub(super) fn limit(worker: &Worker, exchange: &Exchange) -> Duration {
+    worker.policy.endpoint_timeout.of(exchange.notes.http2)
+}
+
 /// Whether the client gets a 100 from the router if the backend sends none within [`CONTINUE_WAIT`].
 fn waits_for_continue(worker: &Worker, exchange: &Exchange) -> bool {
-    let limit = worker.policy.endpoint_timeout;
+    let limit = limit(worker, exchange);
     exchange.notes.expects_continue && (limit.is_zero() || limit > CONTINUE_WAIT)
 }
 
@@ -238,7 +248,7 @@ async fn pass_interim<D: Downstream>(
             return Ok(());
         }
         if std::mem::take(&mut exchange.notes.expects_continue) {
-            timer.arm(worker.policy.endpoint_timeout);
+            timer.arm(limit(worker, exchange));
         }
     }
     interim(worker, exchange, buffer);

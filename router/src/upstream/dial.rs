@@ -32,16 +32,27 @@ pub(super) async fn dial(
 ) -> Result<Connection, Cause> {
     let attempts = &mut exchange.record.entry.attempts;
     (attempts.dns_ns, attempts.tls_ns) = (Some(0), Some(0));
-    let http2 = speaks_http2(worker, endpoint);
+    let tunnel = exchange.notes.upgrade.is_some();
+    let http2 = speaks_http2(worker, endpoint)
+        && !(tunnel && worker.shared.borrow().refuses_tunnels(target));
+    let mut guard = None;
+    if http2 && !tunnel && !worker.policy.close_backends {
+        if let Some(stream) = made_by_another(worker, target).await {
+            return Ok(stream);
+        }
+        guard = Some(worker.shared.borrow_mut().begin(target));
+    }
     let made = make(worker, exchange, endpoint, target, timer, http2).await?;
     let made = match made {
         Made::Connection(connection) => return Ok(connection),
         Made::Multiplexed(connection) => connection,
     };
-    let tunnel = exchange.notes.upgrade.is_some();
     let usable = !tunnel || made.takes_tunnels();
     let (trust, now) = (worker.connector.trust(), worker.clock.now());
     let stream = worker.shared.borrow_mut().add(endpoint, made, trust, now);
+    if let Some(guard) = guard {
+        guard.made();
+    }
     if usable {
         return Ok(stream);
     }
@@ -50,6 +61,21 @@ pub(super) async fn dial(
     match make(worker, exchange, endpoint, target, timer, false).await? {
         Made::Connection(connection) => Ok(connection),
         Made::Multiplexed(_) => Err(Cause::Io(io::ErrorKind::InvalidData.into())),
+    }
+}
+
+/// A stream on a connection that another request is making at the moment: those that come at once need one, not one each.
+async fn made_by_another(worker: &Worker, target: Target) -> Option<Connection> {
+    loop {
+        let dialing = worker.shared.borrow().dialing(target)?;
+        if !dialing.made().await {
+            return None;
+        }
+        let (trust, now) = (worker.connector.trust(), worker.clock.now());
+        let stream = worker.shared.borrow_mut().take(target, trust, false, now);
+        if stream.is_some() {
+            return stream;
+        }
     }
 }
 
@@ -81,12 +107,11 @@ async fn make(
             error,
         })?;
     let local = stream.local_addr().ok();
-    let tunnel = exchange.notes.upgrade.is_some();
     timer.arm(worker.policy.tls_handshake_timeout);
     if !endpoint.tls() {
         return Ok(match http2 {
             true => {
-                let begun = Multiplexed::begin(stream, local, false, tunnel, worker);
+                let begun = Multiplexed::begin(stream, local, false, worker);
                 Made::Multiplexed(timer.within(begun).await.ok_or(Cause::Timeout)??)
             }
             false => Made::Connection(Connection::plain(target, stream)),
@@ -104,7 +129,7 @@ async fn make(
         None => return Err(Cause::Tls(TlsFailure::Timeout)),
     };
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        let begun = Multiplexed::begin(stream, local, true, tunnel, worker);
+        let begun = Multiplexed::begin(stream, local, true, worker);
         let begun = timer.within(begun).await.ok_or(Cause::Timeout)??;
         return Ok(Made::Multiplexed(begun));
     }

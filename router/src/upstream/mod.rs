@@ -63,6 +63,9 @@ pub trait Downstream {
     /// `count` of the ready bytes were sent.
     fn sent(&mut self, count: usize);
 
+    /// Whether anything of the body was sent: it is not kept, so the request is then whole no more.
+    fn has_given(&self) -> bool;
+
     /// Moves the body on; ready when all of it was sent.
     fn poll_upload(
         &mut self,

@@ -186,7 +186,7 @@ async fn dial(
         Err(error) => return Err(Cause::Dial { address, error }),
     };
     // The time for handshakes with backends does not hold here.
-    timer.arm(worker.policy.endpoint_timeout);
+    timer.arm(super::attempt::limit(worker, exchange));
     let began = std::time::Instant::now();
     let secured = timer.within(services.handshake(service, stream)).await;
     exchange.record.entry.attempts.tls_ns = Some(nanoseconds(began.elapsed()));
