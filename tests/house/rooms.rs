@@ -135,6 +135,7 @@ const ROOMS: &[Room] = &[
         knows: &[
             "balance::overloaded",
             "callers",
+            "config::ForwardedClientCert",
             "exchange",
             "filters",
             "http1",

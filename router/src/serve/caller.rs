@@ -3,17 +3,30 @@
 use std::sync::Arc;
 
 use super::connection::Peer;
-use crate::callers::{Caller, Domains, Guard, Rule};
+use crate::callers::{Caller, Guard, Rule};
+use crate::config::ForwardedClientCert;
 use crate::observe::record::{Record, Text};
 use crate::respond::Answer;
 use crate::table::Pool;
 use crate::worker::Worker;
 
-/// Whether a request for `host` has no business on this connection: it was made for another domain than the host's, or for
-/// none while the host is on one. `host` is without its port.
-pub(super) fn is_misdirected(domains: &Domains, host: &[u8], peer: &Peer) -> bool {
+/// The answer where a request for `host` has no business on this connection: it was made for another domain than the
+/// host's, or for none while the host is on one. `host` is without its port.
+#[inline]
+pub(super) fn misdirected(worker: &Worker, host: &[u8], peer: &Peer) -> Option<Answer> {
+    let domains = worker.policy.domains.as_ref()?;
     let made_for = peer.verified.as_ref().map(|verified| &verified.domain);
-    domains.find(host) != made_for
+    (domains.find(host) != made_for).then(|| {
+        let answer = Answer::misdirected();
+        worker.counters.response(answer.status);
+        answer
+    })
+}
+
+/// What becomes of the client's certificate on the domain that the connection was made for.
+pub(super) fn forwarding(peer: &Peer) -> Option<ForwardedClientCert> {
+    let verified = peer.verified.as_ref()?;
+    Some(verified.domain.forwarded)
 }
 
 /// Who calls: as the client's certificate says, or where the request has come `back` from a route service, as the router
@@ -29,7 +42,8 @@ pub(super) fn of(peer: &Peer, back: Option<Option<Caller>>) -> Option<Arc<Caller
 /// Notes who calls. Gives what stands before the route's endpoints where it has a policy.
 ///
 /// # Errors
-/// The answer, where the route wants to know and the client's certificate does not say.
+/// The answer, where the route wants to know and the client's certificate does not say. Nobody is asked then; the log is to
+/// name who would have been.
 #[cold]
 pub(super) fn admit(
     worker: &Worker,

@@ -303,11 +303,7 @@ fn prepare(
         worker.counters.response(answer.status);
         return Some(answer);
     }
-    if let Some(domains) = &worker.policy.domains
-        && caller::is_misdirected(domains, name, peer)
-    {
-        let answer = Answer::misdirected();
-        worker.counters.response(answer.status);
+    if let Some(answer) = caller::misdirected(worker, name, peer) {
         return Some(answer);
     }
     let received = exchange.record.entry.received_unix_ns;
@@ -333,7 +329,6 @@ fn prepare(
         match caller::admit(worker, peer, &pool, caller.as_ref(), &mut exchange.record) {
             Ok(guard) => exchange.guard = guard,
             Err(answer) => {
-                // Nobody is asked; the log names who would have been.
                 exchange.endpoint = upstream::likely(worker, &pool);
                 worker.counters.response(answer.status);
                 return Some(answer);
@@ -346,10 +341,7 @@ fn prepare(
         tls: peer.tls,
         has_certificate: peer.has_certificate,
         client_certificate: &peer.certificate,
-        of_domain: peer
-            .verified
-            .as_ref()
-            .map(|verified| verified.domain.forwarded),
+        of_domain: caller::forwarding(peer),
         request_id: &exchange.request_id,
         received_unix_ms: exchange.record.entry.received_unix_ns / 1_000_000,
         notes: &mut exchange.notes,
