@@ -30,7 +30,7 @@ use crate::respond::Page;
 use crate::table::{self, Algorithm, EmptyPool, Millis, Table};
 use crate::upstream::{ConnectorError, ServicesError};
 use crate::worker::{Handover, Parts, Phase, Scheme, Settings, handovers, spawn};
-use operators::Operators;
+use operators::{OperatorTls, Operators};
 use settings::{Fixed, settings};
 
 pub use debug::DebugServer;
@@ -105,6 +105,7 @@ pub struct Router {
     workers: Vec<JoinHandle<()>>,
     log: AccessLog,
     ports: Ports,
+    operator_tls: OperatorTls,
     sockets: Sockets,
     /// Whether the bus is closed for good.
     bus_closed: watch::Receiver<bool>,
@@ -189,7 +190,8 @@ impl Router {
             metrics: &metrics,
             started,
         };
-        let ports = operators.open(&bus, &mut sockets, &mut tasks).await?;
+        let opened = operators.open(&bus, &mut sockets, &mut tasks).await?;
+        let (ports, operator_tls) = opened;
 
         let (failures, reports) = mpsc::unbounded_channel();
         tasks.spawn(watch_failures(reports, Arc::clone(&registrar)));
@@ -257,6 +259,7 @@ impl Router {
             workers: Vec::new(),
             log,
             ports,
+            operator_tls,
             sockets,
             bus_closed,
             tasks,
@@ -352,14 +355,14 @@ impl Router {
         &self.registrar
     }
 
-    /// Waits until the bus is closed for good, which leaves the router without news of any route. Safe to cancel.
-    pub async fn bus_closed(&self) {
-        let mut closed = self.bus_closed.clone();
     /// Waits until something has broken that the router cannot do without, such as a listener. Safe to cancel.
     pub async fn broken(&self) {
         self.health.broken().await;
     }
 
+    /// Waits until the bus is closed for good, which leaves the router without news of any route. Safe to cancel.
+    pub async fn bus_closed(&self) {
+        let mut closed = self.bus_closed.clone();
         // An error means that its task is gone, and that only happens when everything ends.
         if closed.wait_for(|closed| *closed).await.is_err() {
             std::future::pending().await

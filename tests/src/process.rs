@@ -49,16 +49,25 @@ impl Process {
     /// # Panics
     /// When it cannot be started.
     pub fn start(name: &str, command: &mut Command, output: &Path) -> Process {
+        Process::start_with_input(name, command, Stdio::null(), output)
+    }
+
+    /// The same, with something on its standard input.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start_with_input(
+        name: &str,
+        command: &mut Command,
+        input: Stdio,
+        output: &Path,
+    ) -> Process {
         let open = || File::options().create(true).append(true).open(output);
         let (stdout, stderr) = (
             open().expect("an output file"),
             open().expect("an output file"),
         );
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(stdout)
-            .stderr(stderr)
-            .spawn();
+        let child = command.stdin(input).stdout(stdout).stderr(stderr).spawn();
         let child = child.unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         Process {
             name: name.to_owned(),

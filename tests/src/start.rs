@@ -1,6 +1,8 @@
 //! Starting a router: its configuration, its ports, its bus.
 
-use std::process::{Command, ExitStatus};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::process::{Command, ExitStatus, Stdio};
 
 use serde_json::{Map, Value, json};
 
@@ -30,6 +32,7 @@ pub struct Start {
     overrides: Vec<(String, Value)>,
     buses: Vec<NatsServer>,
     open_files: Option<usize>,
+    socket: Option<TcpListener>,
 }
 
 /// How a run ended that was not to go on.
@@ -56,6 +59,7 @@ impl Start {
             overrides: Vec::new(),
             buses: Vec::new(),
             open_files: None,
+            socket: None,
         }
     }
 
@@ -74,6 +78,12 @@ impl Start {
     /// Allows the router so many file descriptors only.
     pub fn with_open_files(mut self, limit: usize) -> Start {
         self.open_files = Some(limit);
+        self
+    }
+
+    /// Gives the router this socket to listen on, as a supervisor does that has opened it.
+    pub fn with_socket(mut self, socket: TcpListener) -> Start {
+        self.socket = Some(socket);
         self
     }
 
@@ -114,18 +124,33 @@ impl Start {
         let config = self.config(&folder, &ports);
         // JSON is YAML.
         let file = folder.write(CONFIG, &format!("{config:#}\n"));
-        let mut command = match self.open_files {
-            None => Command::new(binary(PROGRAM)),
-            Some(limit) => {
-                // The shell becomes the program, so the process is the same.
-                let mut shell = Command::new("sh");
-                shell.args(["-c", "ulimit -n \"$0\" && exec \"$@\""]);
+        // The shell becomes the program, so the process is the same.
+        let shell = |script: &str| {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", script]);
+            shell
+        };
+        let mut command = match (self.open_files, &self.socket) {
+            (None, None) => Command::new(binary(PROGRAM)),
+            (Some(limit), _) => {
+                let mut shell = shell("ulimit -n \"$0\" && exec \"$@\"");
                 shell.arg(limit.to_string()).arg(binary(PROGRAM));
                 shell
             }
+            (None, Some(_)) => {
+                let pass = "exec 3<&0 0< /dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
+                let mut shell = shell(pass);
+                shell.arg(binary(PROGRAM));
+                shell
+            }
+        };
+        let input = match &self.socket {
+            Some(socket) => OwnedFd::from(socket.try_clone().expect("a socket")).into(),
+            None => Stdio::null(),
         };
         command.arg("-c").arg(&file).current_dir(folder.path());
-        let process = Process::start(PROGRAM, &mut command, &folder.path().join("output.log"));
+        let output = folder.path().join("output.log");
+        let process = Process::start_with_input(PROGRAM, &mut command, input, &output);
         Router::new(process, folder, ports)
     }
 

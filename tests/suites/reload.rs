@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use cloverleaf_tests::{
-    Authority, Backend, Folder, Identity, Port, Registration, Router, Start, TlsClient, TlsFront,
-    eventually, ok, remains,
+    Authority, Backend, Folder, Http2Client, Identity, Port, Registration, Router, Start,
+    TlsClient, TlsFront, eventually, ok, remains, request,
 };
 use rustix::process::Signal;
 use rustls::ClientConfig;
@@ -433,4 +433,69 @@ fn files_that_a_new_configuration_names_are_watched_from_then_on() {
     );
     third.write(&edge.folder, "other");
     edge.shows(&third);
+}
+
+#[test]
+fn listeners_for_operators_show_the_new_certificate_too() {
+    let edge = Edge::new();
+    let (first, second) = (edge.identity(), edge.identity());
+    first.write(&edge.folder, "edge");
+    edge.folder.write("ca.pem", edge.authority.certificate());
+    let metrics = Port::reserve();
+    let router = Router::builder()
+        .with(
+            "status.tls",
+            json!({
+                "port": edge.port.number(),
+                "certificate_file": edge.path("edge.crt"), "key_file": edge.path("edge.key"),
+            }),
+        )
+        .with(
+            "prometheus",
+            json!({
+                "port": metrics.number(), "ca_path": edge.path("ca.pem"),
+                "cert_path": edge.path("edge.crt"), "key_path": edge.path("edge.key"),
+            }),
+        )
+        .start();
+    let config = edge.authority.client_config(&edge.identity());
+    let scraper = || TlsClient::connect(metrics.number(), Arc::clone(&config));
+    assert_eq!(edge.client().certificate(), first.der());
+    assert_eq!(
+        scraper().expect("a TLS connection").certificate(),
+        first.der()
+    );
+    second.write(&edge.folder, "edge");
+    edge.shows(&second);
+    let scraper = scraper().expect("a TLS connection");
+    assert_eq!(scraper.certificate(), second.der());
+    let text = scraper.get("/metrics").expect("an answer");
+    assert!(
+        text.contains("certificate_reloads{result=\"applied\"} 1\n"),
+        "{text}"
+    );
+
+    edge.folder.write("ca.pem", "no authority");
+    let refused = router.wait_for_event("certificate-refused");
+    let error = refused.data("error").as_str().expect("an error").to_owned();
+    assert!(error.contains("prometheus.ca_path"), "{error}");
+}
+
+#[test]
+fn requests_on_one_connection_of_http2_come_each_under_the_settings_of_its_time() {
+    let edge = Edge::new();
+    edge.identity().write(&edge.folder, "edge");
+    let backend =
+        Backend::answering(|request| ok(request.header("x-forwarded-proto").unwrap_or("none")));
+    let mut router = Router::builder()
+        .with("enable_http2_prior_knowledge", true)
+        .start();
+    router.register(&Registration::of("app.test", &backend));
+    let mut client = Http2Client::connect(router.port());
+    let mut ask = || client.ask(request("GET", "app.test", "/", &[])).text();
+    assert_eq!(ask(), "http");
+    router.configure("force_forwarded_proto_https", true);
+    router.process().signal(Signal::HUP);
+    router.wait_for_event("config-reloaded");
+    eventually("the new setting", || (ask() == "https").then_some(()));
 }

@@ -1,12 +1,13 @@
 //! The upgrade of the binary: a next process takes the place of the one that serves.
 
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
 use cloverleaf_tests::soak::Upgrade;
 use cloverleaf_tests::{
-    Authority, Backend, ComponentLog, End, Gate, Port, Registration, Router, Start, TlsClient,
-    eventually, ok, remains,
+    Authority, Backend, Client, ComponentLog, End, Gate, Http2Client, Port, Registration, Router,
+    Start, TlsClient, eventually, ok, remains, request,
 };
 use rustix::process::Signal;
 use serde_json::json;
@@ -232,4 +233,51 @@ fn another_router_with_the_same_socket_is_left_alone() {
     eventually("the other one", || {
         (other.get("unknown.test", "/").status == 404).then_some(())
     });
+}
+
+#[test]
+fn streams_of_http2_finish_on_the_former_process_and_their_connections_are_told_to_go() {
+    let gate = Arc::new(Gate::default());
+    let held = Arc::clone(&gate);
+    let backend = Backend::answering(move |_| {
+        held.wait();
+        ok("finished")
+    });
+    let mut router = upgradable()
+        .with("enable_http2_prior_knowledge", true)
+        .start();
+    router.register(&Registration::of("app.test", &backend));
+    let mut client = Http2Client::connect(router.port());
+    let head = request("GET", "app.test", "/", &[]);
+    let mut conversation = client.open(head, true).expect("a stream");
+    backend.wait_for_requests(1);
+    let mut former = router.succeed();
+    ComponentLog::wait_for(&former, "upgrade-handed-over");
+    gate.open();
+    let answer = conversation.answer();
+    assert_eq!(answer.text(), "finished");
+    assert_eq!(former.wait().code(), Some(0));
+    assert_eq!(router.get("unknown.test", "/").status, 404);
+}
+
+#[test]
+fn a_socket_of_the_supervisors_is_listened_on_by_all_workers_and_outlives_the_router() {
+    let socket = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a socket");
+    let port = socket.local_addr().expect("an address").port();
+    let kept = socket.try_clone().expect("a socket");
+    let mut router = Router::builder()
+        .with("port", port)
+        .with_socket(socket)
+        .start();
+    let given = router.wait_for_event("sockets-of-supervisor");
+    assert_eq!(given.data("listeners"), 1);
+    for _ in 0..20 {
+        assert_eq!(Client::connect(port).get("unknown.test", "/").status, 404);
+    }
+    router.process().signal(Signal::TERM);
+    assert_eq!(router.process().wait().code(), Some(0));
+    // As it waits for the next process.
+    let waiting = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
+    assert!(waiting.is_ok());
+    drop(kept);
 }

@@ -51,7 +51,14 @@ pub fn listen_beside(
         listener.set_nonblocking(true)?;
     }
     while there.len() < workers {
-        there.push(share(port)?);
+        let another = match (share(port), there.first()) {
+            // Opened by somebody who does not share the port: then the workers share the socket.
+            (Err(error), Some(first)) if error.kind() == io::ErrorKind::AddrInUse => {
+                first.try_clone()
+            }
+            (shared, _) => shared,
+        };
+        there.push(another?);
     }
     Ok(there)
 }
@@ -126,6 +133,11 @@ pub async fn accept(listener: tokio::net::TcpListener, scheme: Scheme, mut worke
                     },
                 }
             }
+            Err(error) if is_broken(&error) => {
+                tracing::error!(target: "router", { %error, scheme = ?scheme }, "listener-failed");
+                // The other workers' listeners may be well, but the share of this one is lost: better all begins anew.
+                return worker.health.break_down();
+            }
             Err(error) => {
                 tracing::warn!(target: "router", %error, "accept-failed");
                 tokio::time::sleep(BREATHE).await;
@@ -133,19 +145,7 @@ pub async fn accept(listener: tokio::net::TcpListener, scheme: Scheme, mut worke
         }
     }
 }
-            Err(error) if is_broken(&error) => {
-                tracing::error!(target: "router", { %error, scheme = ?scheme }, "listener-failed");
-                // The other workers' listeners may be well, but the share of this one is lost: better all begins anew.
-                return worker.health.break_down();
-            }
 
-/// Serves the connections that wait to be accepted now. For a listener that is about to be closed: the kernel would reset
-/// them, and their clients take them for established.
-pub fn accept_waiting(listener: &TcpListener, scheme: Scheme, worker: &Rc<Worker>) {
-    while let Ok((stream, peer)) = listener.accept() {
-        if stream.set_nonblocking(true).is_ok() {
-            let share = worker.handover.share();
-            adopt(
 /// Whether an error is about the listener itself, which will never accept again, and not about a connection or about what
 /// the system is short of.
 fn is_broken(error: &io::Error) -> bool {
@@ -156,6 +156,13 @@ fn is_broken(error: &io::Error) -> bool {
         .is_some_and(|code| broken.iter().any(|errno| errno.raw_os_error() == code))
 }
 
+/// Serves the connections that wait to be accepted now. For a listener that is about to be closed: the kernel would reset
+/// them, and their clients take them for established.
+pub fn accept_waiting(listener: &TcpListener, scheme: Scheme, worker: &Rc<Worker>) {
+    while let Ok((stream, peer)) = listener.accept() {
+        if stream.set_nonblocking(true).is_ok() {
+            let share = worker.handover.share();
+            adopt(
                 Accepted {
                     stream,
                     peer,
@@ -240,13 +247,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_that_another_process_shares_is_taken() {
-        let listeners = listen(0, 2).unwrap();
-        let port = listeners[0].local_addr().unwrap().port();
-        assert_eq!(listeners[1].local_addr().unwrap().port(), port);
-        assert_eq!(
-            listen(port, 1).unwrap_err().kind(),
-    #[test]
     fn a_listener_is_broken_by_what_is_about_itself_alone() {
         for (code, expected) in [
             (9, true),
@@ -261,6 +261,13 @@ mod tests {
         assert!(!is_broken(&io::ErrorKind::InvalidInput.into()));
     }
 
+    #[test]
+    fn a_port_that_another_process_shares_is_taken() {
+        let listeners = listen(0, 2).unwrap();
+        let port = listeners[0].local_addr().unwrap().port();
+        assert_eq!(listeners[1].local_addr().unwrap().port(), port);
+        assert_eq!(
+            listen(port, 1).unwrap_err().kind(),
             io::ErrorKind::AddrInUse
         );
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::operators::Made;
 use super::settings::{resume_sessions, settings};
 use super::{Router, StartError};
 use crate::config::{Change, Changes, Config, FileWatch, Origin, Report};
@@ -153,15 +154,21 @@ impl Router {
         let config = Arc::new(config);
         let made = {
             let (config, fixed) = (Arc::clone(&config), self.fixed.clone());
-            tokio::task::spawn_blocking(move || settings(&config, &fixed))
+            let make = move || (settings(&config, &fixed), Made::new(&config));
+            tokio::task::spawn_blocking(make)
         };
         let made = made.await;
-        let mut made = made.map_err(|error| StartError::Worker(error.into()))??;
+        let (made, of_operators) = made.map_err(|error| StartError::Worker(error.into()))?;
+        let mut made = made?;
         // A session that is resumed is not judged again.
         if config.judges_clients_as(&self.config) {
             resume_sessions(&mut made, &self.settings.borrow());
         }
         self.settings.send_replace(made);
+        for error in self.operator_tls.renew(of_operators) {
+            self.count(Reload::Files, Outcome::Refused);
+            tracing::error!(target: "main", { error = %error }, "certificate-refused");
+        }
         self.config = config;
         self.look_at_certificates();
         Ok(changes)

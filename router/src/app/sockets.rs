@@ -42,19 +42,26 @@ impl Default for Sockets {
 }
 
 impl Sockets {
-    /// Takes over the sockets of the process that serves, where `config` says how one is found. May wait for that process.
+    /// Takes what the supervisor has opened, or takes over the sockets of the process that serves, where `config` says how one
+    /// is found. May wait for that process.
     pub fn take_over(config: &Config) -> Sockets {
-        let place = match config.upgrade.socket.as_str() {
-            "" => return Sockets::default(),
-            path => PathBuf::from(path),
-        };
-        let (inherited, predecessor) = ask(config, &place);
-        Sockets {
-            inherited,
-            predecessor,
-            place: Some(place),
-            ..Sockets::default()
+        let given = Inherited::from_supervisor();
+        if !given.is_empty() {
+            tracing::info!(target: "main", { listeners = given.len() }, "sockets-of-supervisor");
         }
+        let mut sockets = Sockets {
+            inherited: given,
+            ..Sockets::default()
+        };
+        if !config.upgrade.socket.is_empty() {
+            let place = PathBuf::from(&config.upgrade.socket);
+            if let Some((take_over, inherited)) = ask(config, &place) {
+                sockets.predecessor = Some(take_over);
+                sockets.inherited = inherited;
+            }
+            sockets.place = Some(place);
+        }
+        sockets
     }
 
     /// Listeners on `port` of all addresses for so many workers, at least one for each.
@@ -166,22 +173,19 @@ impl Sockets {
 }
 
 /// What the process that serves has to give. Where it has none of the proxy's ports it is another router, and is left alone.
-fn ask(config: &Config, place: &Path) -> (Inherited, Option<TakeOver>) {
+fn ask(config: &Config, place: &Path) -> Option<(TakeOver, Inherited)> {
     let socket = place.display().to_string();
-    match TakeOver::attempt(place) {
-        Ok(None) => {}
-        Ok(Some((take_over, inherited))) => {
-            let process = take_over.process();
-            if inherited.has_one_of(&[config.port, config.ssl_port]) {
-                let listeners = inherited.len();
-                tracing::info!(target: "main", { process, listeners }, "upgrade-taking-over");
-                return (inherited, Some(take_over));
-            }
-            tracing::error!(target: "main", { socket, process }, "upgrade-of-another-router");
-        }
-        Err(error) => {
-            tracing::error!(target: "main", { socket, error = %error }, "upgrade-not-possible")
-        }
+    let asked = TakeOver::attempt(place).unwrap_or_else(|error| {
+        tracing::error!(target: "main", { socket, error = %error }, "upgrade-not-possible");
+        None
+    });
+    let (take_over, inherited) = asked?;
+    let process = take_over.process();
+    if !inherited.has_one_of(&[config.port, config.ssl_port]) {
+        tracing::error!(target: "main", { socket, process }, "upgrade-of-another-router");
+        return None;
     }
-    Default::default()
+    let listeners = inherited.len();
+    tracing::info!(target: "main", { process, listeners }, "upgrade-taking-over");
+    Some((take_over, inherited))
 }

@@ -69,6 +69,15 @@ impl Files {
                 }
             }
         }
+        // Read by others, and watched with the rest.
+        let metrics = &config.prometheus;
+        if !metrics.cert_path.is_empty() {
+            for path in [&metrics.cert_path, &metrics.key_path, &metrics.ca_path] {
+                let path = PathBuf::from(path);
+                let text = std::fs::read_to_string(&path).unwrap_or_default();
+                files.0.entry(path).or_insert(text);
+            }
+        }
         files
     }
 
@@ -138,6 +147,15 @@ pub(super) fn slots<'a>(config: &'a mut Config, reader: &Reader<'_>) -> Vec<Slot
     let (chain, private) = (&mut keys.certificate, &mut keys.key);
     add("status.tls.certificate", &keys.certificate_file, chain);
     add("status.tls.key", &keys.key_file, private);
+    let keys = &mut config.routing_api;
+    let (chain, private) = (&mut keys.cert_chain, &mut keys.private_key);
+    add(
+        "routing_api.ca_certs",
+        &keys.ca_certs_file,
+        &mut keys.ca_certs,
+    );
+    add("routing_api.cert_chain", &keys.cert_chain_file, chain);
+    add("routing_api.private_key", &keys.private_key_file, private);
     let keys = &mut config.nats;
     let (chain, private) = (&mut keys.cert_chain, &mut keys.private_key);
     add("nats.ca_certs", &keys.ca_certs_file, &mut keys.ca_certs);

@@ -64,6 +64,13 @@ pub(super) const LIVE: &[&str] = &[
     "drain_wait",
     "drain_timeout",
     "upgrade.drain_timeout",
+    "http_1_endpoint_timeout",
+    "http_2_endpoint_timeout",
+    // Listeners for operators, where they speak TLS.
+    "status.tls.certificate",
+    "status.tls.certificate_file",
+    "status.tls.key",
+    "status.tls.key_file",
 ];
 
 /// What a newer configuration changes.
@@ -79,8 +86,11 @@ impl Config {
     /// Takes over from `newer` what can change while the router runs.
     pub fn take_live(&mut self, newer: &Config) -> Changes {
         let mut changes = Changes::default();
+        // Without a listener there is nothing whose certificate could change.
+        let stays_open = self.status.tls.is_enabled() && newer.status.tls.is_enabled();
         self.merge(newer, "", &mut |change| {
-            let is_live = is_live(&change.key);
+            let of_health = change.key.starts_with("status.tls.");
+            let is_live = is_live(&change.key) && (stays_open || !of_health);
             match is_live {
                 true => changes.live.push(change),
                 false => changes.after_restart.push(change),

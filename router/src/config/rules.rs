@@ -37,7 +37,7 @@ fn timeouts(config: &mut Config, reader: &Reader<'_>) {
     if config.drain_timeout.is_zero() || !reader.is_set("drain_timeout") {
         config.drain_timeout = config.endpoint_timeout;
     }
-    if config.upgrade.drain_timeout.is_zero() {
+    if config.upgrade.drain_timeout.is_zero() || !reader.is_set("upgrade.drain_timeout") {
         config.upgrade.drain_timeout = config.drain_timeout;
     }
     if config.websocket_dial_timeout.is_zero() || !reader.is_set("websocket_dial_timeout") {

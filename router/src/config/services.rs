@@ -19,6 +19,12 @@ section! {
         cert_chain: String => Works,
         /// Private key of the router, PEM text.
         private_key: String => Works,
+        /// File with the authorities, in place of `ca_certs`; read at start.
+        ca_certs_file: String => Works,
+        /// File with the chain, in place of `cert_chain`; read at start.
+        cert_chain_file: String => Works,
+        /// File with the private key, in place of `private_key`; read at start.
+        private_key_file: String => Works,
     }
 }
 

@@ -10,6 +10,6 @@ section! {
         /// Unix socket at which a process that starts takes over the listening sockets of the one that serves; empty is off.
         socket: String => Works,
         /// How long the process before may go on with what it has, WebSockets too; 0 is `drain_timeout`.
-        drain_timeout: Duration => Works shown "as `drain_timeout`",
+        drain_timeout: Duration = Duration::from_secs(60) => Works shown "as `drain_timeout`",
     }
 }

@@ -2,9 +2,11 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -12,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -36,7 +39,27 @@ pub enum Transport {
     /// TCP alone.
     Plain,
     /// TLS.
-    Tls(TlsAcceptor),
+    Tls(TlsSettings),
+}
+
+/// How TLS is spoken on a listener, which may change while it is open: the next handshake follows.
+#[derive(Clone, Debug)]
+pub struct TlsSettings(Arc<ArcSwap<ServerConfig>>);
+
+impl TlsSettings {
+    /// As `server` says.
+    pub fn new(server: ServerConfig) -> TlsSettings {
+        TlsSettings(Arc::new(ArcSwap::from_pointee(server)))
+    }
+
+    /// As `server` says from now on.
+    pub fn replace(&self, server: ServerConfig) {
+        self.0.store(Arc::new(server));
+    }
+
+    fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.0.load_full())
+    }
 }
 
 impl Default for Bounds {
@@ -132,7 +155,7 @@ async fn connection(stream: TcpStream, service: Service) {
     };
     let outcome = match &service.transport {
         Transport::Plain => over_http1(stream, &service).await,
-        Transport::Tls(acceptor) => over_tls(stream, acceptor, &service).await,
+        Transport::Tls(settings) => over_tls(stream, &settings.acceptor(), &service).await,
     };
     if let Err(error) = outcome {
         // The client's doing: nothing for an operator to act on.

@@ -26,7 +26,7 @@ pub use active_apps::publish_active_apps;
 pub use component::{announce, answer_discovery};
 pub use failures::watch_failures;
 pub use health::Health;
-pub use listener::{Listener, Transport};
+pub use listener::{Listener, TlsSettings, Transport};
 pub use loggregator::report_to_loggregator;
 pub use options::default_limits;
 pub use registrar::Registrar;

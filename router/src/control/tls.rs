@@ -7,9 +7,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
-use tokio_rustls::TlsAcceptor;
 
-use super::Transport;
 use crate::config::{Config, MetricsTls, PemError};
 use crate::tls;
 
@@ -32,7 +30,7 @@ pub enum TlsError {
 ///
 /// # Errors
 /// When nothing can be spoken.
-pub fn health(config: &Config) -> Result<Option<Transport>, TlsError> {
+pub fn health(config: &Config) -> Result<Option<ServerConfig>, TlsError> {
     let Some(identity) = config.status.tls.identity() else {
         return Ok(None);
     };
@@ -43,14 +41,14 @@ pub fn health(config: &Config) -> Result<Option<Transport>, TlsError> {
     if config.enable_http2 {
         server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     }
-    Ok(Some(transport(server)))
+    Ok(Some(server))
 }
 
 /// The metrics listener's: TLS 1.2 and 1.3, and only clients with a certificate of the given authorities.
 ///
 /// # Errors
 /// When an authority cannot be used.
-pub fn metrics(files: &MetricsTls) -> Result<Transport, TlsError> {
+pub fn metrics(files: &MetricsTls) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(files.authorities.iter().cloned());
@@ -64,11 +62,7 @@ pub fn metrics(files: &MetricsTls) -> Result<Transport, TlsError> {
             files.identity.certified_key(),
         )));
     server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(transport(server))
-}
-
-fn transport(server: ServerConfig) -> Transport {
-    Transport::Tls(TlsAcceptor::from(Arc::new(server)))
+    Ok(server)
 }
 
 #[cfg(test)]

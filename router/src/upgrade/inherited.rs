@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, TcpListener};
 
+use listenfd::ListenFd;
+
 /// Listening sockets of the process before, until somebody takes them.
 #[derive(Debug, Default)]
 pub struct Inherited {
@@ -10,6 +12,22 @@ pub struct Inherited {
 }
 
 impl Inherited {
+    /// The sockets that a supervisor has opened for this process (`LISTEN_FDS`, as systemd does).
+    pub fn from_supervisor() -> Inherited {
+        let mut inherited = Inherited::default();
+        let mut given = ListenFd::from_env();
+        for number in 0..given.len() {
+            match given.take_tcp_listener(number) {
+                Ok(Some(listener)) => inherited.add(listener),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(target: "main", { number, error = %error }, "socket-of-supervisor-unusable");
+                }
+            }
+        }
+        inherited
+    }
+
     /// Keeps a socket; one that listens on no port is of no use.
     pub fn add(&mut self, listener: TcpListener) {
         if let Ok(address) = listener.local_addr() {

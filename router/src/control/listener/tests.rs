@@ -219,7 +219,7 @@ fn tls() -> (Transport, tokio_rustls::TlsConnector) {
         .with_no_client_auth();
     client.alpn_protocols = vec![b"h2".to_vec()];
     (
-        Transport::Tls(TlsAcceptor::from(Arc::new(server))),
+        Transport::Tls(TlsSettings::new(server)),
         tokio_rustls::TlsConnector::from(Arc::new(client)),
     )
 }
