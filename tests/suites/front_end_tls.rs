@@ -66,6 +66,20 @@ impl Edge {
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: app.test\r\n\r\n";
 
+#[test]
+fn without_the_plain_listener_clients_are_served_over_tls_alone() {
+    let (edge, backend) = (Edge::new(), Backend::saying("here"));
+    let router = edge.router().with("disable_http", true).start();
+    router.register(&Registration::of("app.test", &backend));
+    let (head, body) = edge.client().ask(GET).expect("an answer");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert_eq!(body, b"here");
+    assert!(router.refuses());
+    let log = router.log();
+    assert_eq!(log.with_message("tcp-listener-disabled").len(), 1);
+    assert!(log.with_message("tcp-listener-started").is_empty());
+}
+
 // covers: R-235 R-237 R-136
 #[test]
 fn requests_are_served_over_tls_1_2_with_an_ecdsa_certificate_and_its_whole_chain() {

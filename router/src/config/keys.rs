@@ -44,7 +44,7 @@ section! {
             /// Port of the HTTP listener, on all addresses.
             port: u16 = 8081 => Works,
             /// Whether to go without the HTTP listener. Needs `enable_ssl`.
-            disable_http: bool => Later,
+            disable_http: bool => Works,
             /// Whether to open the HTTPS listener.
             enable_ssl: bool => Works,
             /// Port of the HTTPS listener, on all addresses.

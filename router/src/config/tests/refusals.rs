@@ -245,9 +245,6 @@ gorouter.yml has 4 problems:
   line 3: access_log.file: \"/nonexistent/folder/access.log\": No such file or directory (os error 2); expected a file that can be opened
 notes:
   line 4: some_key: unknown key, ignored
-not in this release yet:
-  line 2: logging.metron_address: has no effect yet
-  line 5: send_http_start_stop_server_event: has no effect yet
 "
             .to_owned(),
             code: 1,
