@@ -1,7 +1,8 @@
 //! A client's connection.
 
 use std::cell::Cell;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -12,9 +13,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::STREAM_WINDOW;
 use super::abuse::Abuse;
-use super::coalesced::Coalesced;
+use super::coalesced::{Coalesced, Drain};
+use super::crew::{self, Job};
 use super::served::Served;
-use crate::serve::{Peer, serve_stream};
+use crate::serve::Peer;
 use crate::worker::{Share, Timer, Worker};
 
 /// What a client sends first (RFC 9113 section 3.4).
@@ -45,12 +47,22 @@ where
         .max_header_list_size(HEADER_LIST)
         .max_send_buffer_size(SEND_BUFFER)
         .enable_connect_protocol();
-    let handshake = builder.handshake::<_, Bytes>(Coalesced::new(stream));
-    let Some(Ok(connection)) = timer.within(handshake).await else {
+    let (stream, drain) = Coalesced::new(stream);
+    let mut handshake = pin!(builder.handshake::<_, Bytes>(stream));
+    let handshake = poll_fn(|cx| {
+        let shaken = handshake.as_mut().poll(cx);
+        // The settings go out before the client has said anything.
+        match drain.poll(cx) {
+            Poll::Ready(Err(_)) => Poll::Ready(None),
+            _ => shaken.map(Result::ok),
+        }
+    });
+    let Some(Some(connection)) = timer.within(handshake).await else {
         return;
     };
     let mut front = Front {
         connection,
+        drain,
         abuse: Rc::new(Abuse::new(worker.clock.now())),
         open: Rc::new(Cell::new(0)),
         active: false,
@@ -64,6 +76,7 @@ where
 /// A connection behind its handshake.
 struct Front<S> {
     connection: Connection<Coalesced<S>, Bytes>,
+    drain: Drain<S>,
     abuse: Rc<Abuse>,
     /// Streams that are being served.
     open: Rc<Cell<usize>>,
@@ -94,11 +107,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Front<S> {
                     continue;
                 }
                 Poll::Ready(Some(Err(error))) => {
+                    // The client is told why, if it still listens.
+                    drop(self.drain.poll(cx));
                     tracing::debug!(target: "router", { client = %self.peer.address, %error }, "http2-connection-failed");
                     return Poll::Ready(());
                 }
                 Poll::Ready(None) => return Poll::Ready(()),
                 Poll::Pending => {}
+            }
+            if let Poll::Ready(Err(_)) = self.drain.poll(cx) {
+                return Poll::Ready(());
             }
             if !timer.has_expired(cx) {
                 return Poll::Pending;
@@ -121,23 +139,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Front<S> {
         request: http::Request<h2::RecvStream>,
         respond: h2::server::SendResponse<Bytes>,
     ) {
-        let worker = &self.worker;
+        // Each request comes under the settings of its time.
+        let worker = self.worker.latest();
         let random = || u128::from(worker.random()) << 64 | u128::from(worker.random());
         let Some(stream) = Served::new(request, respond, Rc::clone(&self.abuse), random) else {
             return;
         };
-        let (peer, worker) = (Rc::clone(&self.peer), Rc::clone(worker));
         self.active = true;
-        let open = Open::new(&self.open);
-        tokio::task::spawn_local(async move {
-            let _open = open;
-            serve_stream(stream, peer, worker).await;
+        crew::serve(Job {
+            stream,
+            peer: Rc::clone(&self.peer),
+            worker,
+            open: Open::new(&self.open),
         });
     }
 }
 
 /// Counts a stream for as long as it is served.
-struct Open(Rc<Cell<usize>>);
+pub(super) struct Open(Rc<Cell<usize>>);
 
 impl Open {
     fn new(count: &Rc<Cell<usize>>) -> Open {

@@ -25,12 +25,12 @@ pub(super) struct Lines {
 
 /// Reads the head at the beginning of `bytes`, which all of it is part of.
 pub(super) fn head(bytes: &[u8]) -> io::Result<Lines> {
-    let length = memchr::memmem::find(bytes, b"\r\n\r\n").ok_or_else(malformed)? + 4;
+    let (length, count) = extent(bytes).ok_or_else(malformed)?;
     let text = Bytes::copy_from_slice(&bytes[..length]);
     let first = memchr::memchr(b'\r', &text).ok_or_else(malformed)?;
     let mut lines = Lines {
         first: text.slice(..first),
-        fields: HeaderMap::with_capacity(16),
+        fields: HeaderMap::with_capacity(count),
         framing: Framing::None,
         upgrade: None,
         length,
@@ -52,6 +52,19 @@ pub(super) fn head(bytes: &[u8]) -> io::Result<Lines> {
         lines.fields.remove(header::CONTENT_LENGTH);
     }
     Ok(lines)
+}
+
+/// Bytes of the head with its empty line, and the number of its fields.
+fn extent(bytes: &[u8]) -> Option<(usize, usize)> {
+    let (mut at, mut lines) = (0, 0_usize);
+    for end in memchr::memchr_iter(b'\n', bytes) {
+        if end - at <= 1 {
+            return Some((end + 1, lines.saturating_sub(1)));
+        }
+        lines += 1;
+        at = end + 1;
+    }
+    None
 }
 
 /// Trailer fields from finished lines.
@@ -79,8 +92,10 @@ fn fields(
         let colon = at + memchr::memchr(b':', &text[at..end]).ok_or_else(malformed)?;
         let value = text[colon + 1..end].trim_ascii();
         let name = HeaderName::from_bytes(&text[at..colon]).map_err(|_| malformed())?;
-        let value =
+        let mut value =
             HeaderValue::from_maybe_shared(text.slice_ref(value)).map_err(|_| malformed())?;
+        // Another one each time: in the other side's table it would only push out what comes again.
+        value.set_sensitive(name == "x-vcap-request-id");
         found(name, value);
         at += length + 1;
     }

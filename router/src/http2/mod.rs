@@ -7,6 +7,7 @@
 //!
 //! - [`connection`]: a client's connection: its settings, its streams, its end
 //! - [`abuse`]: clients that open streams to reset them
+//! - [`crew`]: the tasks that serve streams
 //! - [`served`]: a stream that a client has opened
 //! - [`multiplexed`]: a connection to a backend
 //! - [`asked`]: a stream that the router has opened to a backend
@@ -18,6 +19,7 @@ mod abuse;
 mod asked;
 mod coalesced;
 mod connection;
+mod crew;
 mod inlet;
 mod lines;
 mod multiplexed;

@@ -15,7 +15,7 @@ use h2::{Ping, PingPong};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::asked::Asked;
-use super::coalesced::Coalesced;
+use super::coalesced::{Coalesced, Drain};
 use super::{STREAM_WINDOW, broken};
 use crate::worker::{Timer, Worker};
 
@@ -71,15 +71,16 @@ impl Multiplexed {
             .initial_connection_window_size(STREAM_WINDOW * STREAMS as u32)
             .max_header_list_size(HEADER_LIST)
             .max_send_buffer_size(SEND_BUFFER);
-        let handshake = builder.handshake(Coalesced::new(stream));
-        let (sender, mut connection) = handshake.await.map_err(broken)?;
+        let (stream, drain) = Coalesced::new(stream);
+        // Says its settings and waits for nothing.
+        let (sender, mut connection) = builder.handshake(stream).await.map_err(broken)?;
         let mut pings = connection.ping_pong();
         if let Some(pings) = &mut pings {
-            settle(&mut connection, pings).await?;
+            settle(&mut connection, &drain, pings).await?;
         }
         let state = Rc::new(State::default());
         let timer = worker.wheel.timer();
-        tokio::task::spawn_local(drive(connection, pings, Rc::clone(&state), timer));
+        tokio::task::spawn_local(drive(connection, drain, pings, Rc::clone(&state), timer));
         Ok(Multiplexed {
             sender,
             state,
@@ -145,6 +146,7 @@ impl Drop for Lease {
 /// Waits until the backend has answered a ping: its settings come before anything else that it says.
 async fn settle<S>(
     connection: &mut Connection<Coalesced<S>, Bytes>,
+    drain: &Drain<S>,
     pings: &mut PingPong,
 ) -> io::Result<()>
 where
@@ -156,6 +158,9 @@ where
             let error = ended.map_or_else(broken, |()| io::ErrorKind::UnexpectedEof.into());
             return Poll::Ready(Err(error));
         }
+        if let Poll::Ready(Err(error)) = drain.poll(cx) {
+            return Poll::Ready(Err(error));
+        }
         pings.poll_pong(cx).map_ok(drop).map_err(broken)
     })
     .await
@@ -164,6 +169,7 @@ where
 /// Moves the connection's bytes until it ends.
 async fn drive<S>(
     connection: Connection<Coalesced<S>, Bytes>,
+    drain: Drain<S>,
     mut pings: Option<PingPong>,
     state: Rc<State>,
     timer: Timer,
@@ -174,8 +180,13 @@ async fn drive<S>(
     let mut waiting = false;
     timer.arm(DOUBT);
     let ended = poll_fn(|cx| {
-        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-            return Poll::Ready(ended);
+        let polled = connection.as_mut().poll(cx);
+        let drained = drain.poll(cx);
+        if let Poll::Ready(ended) = polled {
+            return Poll::Ready(ended.map_err(broken));
+        }
+        if let Poll::Ready(Err(error)) = drained {
+            return Poll::Ready(Err(error));
         }
         if let Some(pings) = &mut pings {
             watch(pings, &state, &mut waiting, cx, &timer);

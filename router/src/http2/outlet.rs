@@ -12,6 +12,8 @@ use crate::http1::{Body, Form, Framing};
 
 /// Bytes of content that wait for the other side's window.
 const PIECE: usize = 64 * 1024;
+/// A body that ends within so many bytes is left to the connection at once, which keeps it until the window is there.
+const SHORT: usize = 16 * 1024;
 
 /// One direction of a stream, behind the head.
 #[derive(Debug)]
@@ -79,6 +81,11 @@ impl Outlet {
 
     /// Ready when all that was taken over is on its way.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.pending.len() <= SHORT && matches!(self.end, End::Due(None)) {
+            let content = std::mem::take(&mut self.pending);
+            self.end = End::Said;
+            return Poll::Ready(self.stream.send_data(content, true).map_err(broken));
+        }
         while !self.pending.is_empty() {
             let room = ready!(self.poll_room(cx, self.pending.len()))?;
             let content = self.pending.split_to(room);
