@@ -144,7 +144,9 @@ const ROOMS: &[Room] = &[
             "observe::record",
             "respond",
             "route_service",
+            "table::Limiter",
             "table::Pool",
+            "table::Refusal",
             "table::fnv1a",
             "upstream",
             "worker",
@@ -310,7 +312,7 @@ const RESERVED: &[Reserved] = &[
     },
     Reserved {
         path: "std::fs",
-        to: &["config", "observe", "upgrade/offer.rs"],
+        to: &["config", "observe", "upgrade"],
         why: "a worker never blocks on a file",
     },
     Reserved {

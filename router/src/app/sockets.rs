@@ -180,12 +180,11 @@ fn ask(config: &Config, place: &Path) -> Option<(TakeOver, Inherited)> {
         None
     });
     let (take_over, inherited) = asked?;
-    let process = take_over.process();
     if !inherited.has_one_of(&[config.port, config.ssl_port]) {
-        tracing::error!(target: "main", { socket, process }, "upgrade-of-another-router");
+        tracing::error!(target: "main", { socket }, "upgrade-of-another-router");
         return None;
     }
     let listeners = inherited.len();
-    tracing::info!(target: "main", { process, listeners }, "upgrade-taking-over");
+    tracing::info!(target: "main", { socket, listeners }, "upgrade-taking-over");
     Some((take_over, inherited))
 }

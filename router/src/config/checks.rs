@@ -8,6 +8,9 @@ use super::{
     is_rewritable,
 };
 
+/// Bytes of a Unix socket's path (108), less those of a process id behind it.
+const LONGEST_SOCKET: usize = 96;
+
 /// Reports everything that keeps the router from starting with this configuration.
 pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
     health(config, reader);
@@ -19,6 +22,10 @@ pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
     domains(config, reader);
     logging(config, reader);
     rewriting(config, reader);
+    if config.upgrade.socket.len() > LONGEST_SOCKET {
+        let expected = format!("a path of at most {LONGEST_SOCKET} bytes");
+        reader.refuse("upgrade.socket", expected);
+    }
     let threshold = reader.text("load_balancer_healthy_threshold");
     let negative = threshold
         .and_then(|text| text.parse::<GoDuration>().ok())

@@ -22,5 +22,10 @@ pub use inherited::Inherited;
 pub use offer::Offer;
 pub use take_over::TakeOver;
 
+/// Whether the other side's user may pass sockets, or be passed some: our own, or root.
+fn is_trusted(user: u32) -> bool {
+    user == 0 || user == rustix::process::geteuid().as_raw()
+}
+
 #[cfg(test)]
 mod tests;

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::net::sockopt::socket_peercred;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::is_trusted;
 use super::wire::{END, LISTENER, SERVING, say};
 
 /// How long the next process may take to receive a socket.
@@ -111,11 +111,11 @@ async fn offer(listener: &UnixListener, listeners: Arc<[TcpListener]>) {
 
 /// Passes the sockets on and waits until the other side serves.
 async fn pass(stream: tokio::net::UnixStream, listeners: Arc<[TcpListener]>) -> io::Result<()> {
-    let peer = socket_peercred(&stream)?;
-    if peer.uid != rustix::process::geteuid() && !peer.uid.is_root() {
+    let peer = stream.peer_cred()?;
+    if !is_trusted(peer.uid()) {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
-    let process = peer.pid.as_raw_nonzero().get();
+    let process = peer.pid();
     tracing::info!(target: "main", { process, listeners = listeners.len() }, "upgrade-requested");
     let stream = stream.into_std()?;
     let said = tokio::task::spawn_blocking(move || {

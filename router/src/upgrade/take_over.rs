@@ -1,15 +1,15 @@
 //! The next process's side.
 
+use std::fs;
 use std::io;
 use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::net::sockopt::socket_peercred;
-
-use super::Inherited;
 use super::wire::{END, LISTENER, SERVING, hear, say};
+use super::{Inherited, is_trusted};
 
 /// How long the process before may take for each of its sockets.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -37,6 +37,10 @@ impl TakeOver {
                 };
             }
         };
+        // What listens in this process's place must not be anybody's.
+        if !is_trusted(fs::metadata(socket)?.uid()) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let mut inherited = Inherited::default();
@@ -47,12 +51,6 @@ impl TakeOver {
                 _ => return Err(io::ErrorKind::InvalidData.into()),
             }
         }
-    }
-
-    /// The process id of the other side, where the system tells.
-    pub fn process(&self) -> Option<i32> {
-        let peer = socket_peercred(&self.stream).ok()?;
-        Some(peer.pid.as_raw_nonzero().get())
     }
 
     /// Tells the other side that this process serves now.

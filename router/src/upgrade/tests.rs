@@ -53,7 +53,6 @@ async fn who_waits_in_a_queue_is_accepted_by_the_next_process() {
     waiting.write_all(b"hello").unwrap();
     let offer = Offer::open(&place.0, vec![a, b]).unwrap();
     let (take_over, mut inherited) = attempt(&place).await.unwrap();
-    assert_eq!(take_over.process(), Some(std::process::id().cast_signed()));
     assert_eq!(inherited.len(), 2);
     assert!(inherited.has_one_of(&[1, other]));
     assert!(inherited.take(port, Some([10, 0, 0, 1].into())).is_empty());

@@ -247,7 +247,7 @@ impl Worker {
     }
 
     /// Keeps time: runs until the worker's runtime ends.
-    pub async fn tick(self: Rc<Self>) {
+    pub async fn tick(mut self: Rc<Self>) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
@@ -259,7 +259,9 @@ impl Worker {
             if self.clock.now() >= self.swept.get() + SWEEP {
                 self.swept.set(self.clock.now());
                 self.idle.borrow_mut().sweep(self.clock.now());
-                let trust = self.latest().connector.trust();
+                // So that former settings, and the keys in them, do not stay for this alone.
+                self = self.latest();
+                let trust = self.connector.trust();
                 self.shared.borrow_mut().sweep(trust, self.clock.now());
             }
         }

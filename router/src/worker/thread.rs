@@ -4,11 +4,15 @@ use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::{Inbox, Parts, Scheme, Settings, Worker};
 use crate::accept::{accept, accept_waiting, receive};
+
+/// Time in which the reactor looks at new connections at least once.
+const REACTION: Duration = Duration::from_millis(2);
 
 /// What the workers are told to do; each step includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,6 +92,8 @@ async fn run(
             }
         }
         worker.leave();
+        // What was accepted just now looks idle until the reactor has heard of it.
+        tokio::time::sleep(REACTION).await;
         drop(phase.wait_for(|phase| *phase >= Phase::Drain).await);
         worker.drain();
         drop(phase.wait_for(|phase| *phase >= Phase::Stop).await);
