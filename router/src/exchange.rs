@@ -12,7 +12,7 @@ use crate::http1::Request;
 use crate::message::{Head, Name, Version};
 use crate::observe::record::{Record, Text};
 use crate::route_service::Service;
-use crate::table::{Endpoint, Pool};
+use crate::table::{Endpoint, Limiter, Permit, Pool};
 use crate::worker::Clock;
 
 /// Everything about one request, from its first byte to its log line.
@@ -36,6 +36,10 @@ pub struct Exchange {
     pub endpoint: Option<Arc<Endpoint>>,
     /// What stands before the route's endpoints, where its callers are judged.
     pub guard: Option<Guard>,
+    /// The route's limits, where it has any.
+    pub limiter: Option<Arc<Limiter>>,
+    /// Counts the request as under way on a route that limits how many are.
+    pub permit: Option<Permit>,
     /// What goes to the access log.
     pub record: Record,
     /// Times of the exchange.
@@ -193,6 +197,8 @@ impl Exchange {
         self.pool = None;
         self.service = None;
         self.endpoint = None;
+        self.limiter = None;
+        self.permit = None;
         self.guard = None;
         self.record.clear();
         self.times = Times::default();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::balance::{Ejection, Millis, Rules, ZonePreference};
 use crate::callers::Domains;
-use crate::config::{AzPreference, Config, ExtraLogField, Network};
+use crate::config::{AzPreference, ClientAddress, Config, ExtraLogField, Network};
 use crate::http1::response::Limits;
 use crate::respond::Page;
 
@@ -56,6 +56,8 @@ pub struct Policy {
     pub per_app_metrics: bool,
     /// Bounds of a response head.
     pub response_limits: Limits,
+    /// Whether clients are known by the last address in `X-Forwarded-For`.
+    pub clients_are_forwarded: bool,
     /// Request headers that the access log shows, as configured.
     pub extra_headers: Vec<Box<str>>,
     /// What errors are shown in, where the operator has a page.
@@ -131,6 +133,8 @@ impl Policy {
             logs_callers: logs(ExtraLogField::is_of_callers),
             per_app_metrics: config.per_app_prometheus_http_metrics_reporting,
             response_limits: response_limits(config),
+            clients_are_forwarded: config.route_options.client_address
+                == ClientAddress::ForwardedFor,
             extra_headers,
             error_page: None,
             domains: Domains::new(&config.domains),

@@ -22,6 +22,8 @@ pub struct Answer {
     pub cache_control: Option<&'static str>,
     /// `Expires`.
     pub expires: Option<&'static str>,
+    /// `Retry-After`, in seconds.
+    pub retry_after: Option<u64>,
     /// What the body says.
     pub body: Body,
     /// Whether the connection ends behind the answer, whatever the client wants.
@@ -52,6 +54,7 @@ impl Answer {
             router_error: None,
             cache_control: None,
             expires: None,
+            retry_after: None,
             body: Body::Empty,
             close: false,
         }
@@ -142,6 +145,54 @@ impl Answer {
             router_error: Some(Cow::Borrowed("Connection Limit Reached")),
             body: Body::Message(message),
             ..Answer::bare(503)
+        }
+    }
+
+    /// A request body that is larger than its route takes. What is left of it is not read.
+    pub fn body_too_large(host: &[u8]) -> Answer {
+        let message = format!(
+            "The request's body is larger than route ('{}') takes.",
+            String::from_utf8_lossy(host)
+        );
+        Answer {
+            close: true,
+            ..Answer::error(413, "max_body_size_exceeded", NOT_STORED, message)
+        }
+    }
+
+    /// A route with the most requests under way that it may have.
+    pub fn concurrency_limit(host: &[u8]) -> Answer {
+        let message = format!(
+            "Requested route ('{}') has reached the limit of requests under way.",
+            String::from_utf8_lossy(host)
+        );
+        Answer {
+            retry_after: Some(1),
+            ..Answer::error(503, "concurrency_limit_exceeded", NOT_STORED, message)
+        }
+    }
+
+    /// A route that got too many requests lately.
+    pub fn rate_limit(host: &[u8], seconds: u64) -> Answer {
+        let message = format!(
+            "Requested route ('{}') has reached its rate limit.",
+            String::from_utf8_lossy(host)
+        );
+        Answer {
+            retry_after: Some(seconds),
+            ..Answer::error(429, "rate_limit_exceeded", NOT_STORED, message)
+        }
+    }
+
+    /// A client that has sent a route too many requests lately.
+    pub fn client_rate_limit(host: &[u8], seconds: u64) -> Answer {
+        let message = format!(
+            "Too many requests from one address to route ('{}').",
+            String::from_utf8_lossy(host)
+        );
+        Answer {
+            retry_after: Some(seconds),
+            ..Answer::error(429, "client_rate_limit_exceeded", NOT_STORED, message)
         }
     }
 
@@ -288,6 +339,10 @@ impl Answer {
         }
         if let Some(value) = self.expires {
             line("Expires", value.as_bytes());
+        }
+        if let Some(seconds) = self.retry_after {
+            let mut digits = itoa::Buffer::new();
+            line("Retry-After", digits.format(seconds).as_bytes());
         }
         if !kind.is_empty() {
             line("Content-Type", format!("{kind}; charset=utf-8").as_bytes());

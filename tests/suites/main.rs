@@ -31,6 +31,7 @@ mod reload;
 mod request_size;
 mod retries;
 mod rewriting;
+mod route_limits;
 mod route_services;
 mod routing_api;
 mod signals;

@@ -92,7 +92,10 @@ impl Registrar {
             tracing::error!(target: "registry", algorithm = algorithm_text, uris.json = %Json(&message.uris),
                 "invalid-load-balancing-algorithm");
         }
-        let options = options::of(&message.options, algorithm);
+        let options = options::of(&message.options, algorithm, |option| {
+            self.changing().counters.option_ignored();
+            tracing::debug!(target: "registry", option, uris.json = %Json(&message.uris), "route-option-ignored");
+        });
         let registration = Registration {
             host: &message.host,
             port: message.backend_port(),

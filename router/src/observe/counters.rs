@@ -44,10 +44,20 @@ pub enum Count {
     WebsocketFailures,
     /// An endpoint that is left out for its failures.
     EndpointsEjected,
+    /// A request refused because its route has the most requests under way.
+    ConcurrencyLimited,
+    /// A request refused because its route got too many lately.
+    RateLimited,
+    /// A request refused because its client has sent its route too many lately.
+    ClientRateLimited,
+    /// A request whose content is larger than its route takes.
+    OversizedBodies,
+    /// A request that was not sent again because its route's retry budget was spent.
+    RetriesDenied,
 }
 
 impl Count {
-    pub(super) const ALL: [(Count, Metric); 10] = [
+    pub(super) const ALL: [(Count, Metric); 15] = [
         (Count::RejectedRequests, names::REJECTED_REQUESTS),
         (Count::BadGateways, names::BAD_GATEWAYS),
         (
@@ -67,6 +77,11 @@ impl Count {
         (Count::WebsocketUpgrades, names::WEBSOCKET_UPGRADES),
         (Count::WebsocketFailures, names::WEBSOCKET_FAILURES),
         (Count::EndpointsEjected, names::ENDPOINTS_EJECTED),
+        (Count::ConcurrencyLimited, names::CONCURRENCY_LIMITED),
+        (Count::RateLimited, names::RATE_LIMITED),
+        (Count::ClientRateLimited, names::CLIENT_RATE_LIMITED),
+        (Count::OversizedBodies, names::OVERSIZED_BODIES),
+        (Count::RetriesDenied, names::RETRIES_DENIED),
     ];
 }
 

@@ -42,6 +42,16 @@ metrics! {
     /// Counter.
     WEBSOCKET_FAILURES = "websocket_failures", "WebSocket requests that failed.";
     /// Counter.
+    CONCURRENCY_LIMITED = "concurrency_limited_requests", "Requests refused with 503 because their route has the most requests under way that it may have.";
+    /// Counter.
+    RATE_LIMITED = "rate_limited_requests", "Requests refused with 429 because their route got too many lately.";
+    /// Counter.
+    CLIENT_RATE_LIMITED = "client_rate_limited_requests", "Requests refused with 429 because their client has sent their route too many lately.";
+    /// Counter.
+    OVERSIZED_BODIES = "oversized_request_bodies", "Requests refused or broken off because their content is larger than their route takes.";
+    /// Counter.
+    RETRIES_DENIED = "retries_denied", "Requests that were not sent again because the retry budget of their route was spent.";
+    /// Counter.
     ENDPOINTS_EJECTED = "endpoints_ejected", "Times that an endpoint was left out for failing again and again.";
     /// Counter: status_group.
     RESPONSES = "responses", "Responses to requests that had an endpoint, by the first digit of their status.";
@@ -68,6 +78,8 @@ metrics! {
     ROUTES_UNREGISTERED = "routes_unregistered", "Routes that went with the unregistration of their last endpoint.";
     /// Counter.
     ROUTES_PRUNED = "routes_pruned", "Endpoints removed because nothing had renewed them in time.";
+    /// Counter.
+    OPTIONS_IGNORED = "route_options_ignored", "Options of registrations that nobody knows, or whose value cannot be read.";
     /// Gauge: lb_algorithm, route.
     ENDPOINTS_PER_POOL = "endpoints_per_pool", "Endpoints of each route that is balanced by hash.";
     /// Gauge.
@@ -145,9 +157,10 @@ older than what is known). A metric with a label appears with its first value.
 `empty_content_length_header` stays 0: such a request is refused with 400 before it is counted, as with GoRouter's newer
 releases.
 
-Only here, not in GoRouter: `uptime`, `endpoints_ejected`, `token_fetch_errors`, `subscribe_events_errors`, `certificate_days_left`, `certificate_reloads`,
-`config_reloads`, `loggregator_lost_envelopes` and the three `access_log_...`
-counters.
+Only here, not in GoRouter: `uptime`, `endpoints_ejected`, `retries_denied`, `route_options_ignored`,
+`concurrency_limited_requests`, `rate_limited_requests`, `client_rate_limited_requests`, `oversized_request_bodies`,
+`token_fetch_errors`, `subscribe_events_errors`, `certificate_days_left`, `certificate_reloads`, `config_reloads`,
+`loggregator_lost_envelopes` and the three `access_log_...` counters.
 ";
 
     fn page() -> String {

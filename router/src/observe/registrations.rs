@@ -61,7 +61,8 @@ struct Plain {
 const PRUNED: usize = 0;
 const ROUTES_REGISTERED: usize = 1;
 const ROUTES_UNREGISTERED: usize = 2;
-const PLAIN_CELLS: usize = 3;
+const OPTIONS_IGNORED: usize = 3;
+const PLAIN_CELLS: usize = 4;
 
 impl RegistryCounters {
     /// Counts a registration for one route, by its tag `component` (empty without one).
@@ -101,6 +102,11 @@ impl RegistryCounters {
             None => drop(sizes.remove(route)),
         }
         self.keeps_sizes.set(!sizes.is_empty());
+    }
+
+    /// Counts an option of a registration that nobody knows, or whose value cannot be read.
+    pub fn option_ignored(&self) {
+        increase(Line::cell(&self.plain.cells, OPTIONS_IGNORED), 1);
     }
 
     /// Counts how long the news of a new endpoint took to arrive, in nanoseconds.
@@ -179,6 +185,7 @@ impl Registrations {
             totals.pruned += cell(PRUNED);
             totals.routes_registered += cell(ROUTES_REGISTERED);
             totals.routes_unregistered += cell(ROUTES_UNREGISTERED);
+            totals.options_ignored += cell(OPTIONS_IGNORED);
             writer.plain.latency.add_to(&mut totals.latency);
             writer.components.each(|name, cells| {
                 let total = totals.components.entry(name.to_owned()).or_default();
@@ -210,6 +217,7 @@ pub(super) struct Totals {
     pub(super) pruned: u64,
     pub(super) routes_registered: u64,
     pub(super) routes_unregistered: u64,
+    pub(super) options_ignored: u64,
     pub(super) latency: Measured,
 }
 

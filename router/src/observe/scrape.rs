@@ -124,6 +124,7 @@ fn registry(metrics: &Metrics, families: &mut Vec<MetricFamily>) {
         names::ROUTES_UNREGISTERED,
         totals.routes_unregistered,
     ));
+    families.push(counter(names::OPTIONS_IGNORED, totals.options_ignored));
     families.push(meters(
         names::ROUTE_REGISTRATION_LATENCY,
         &metrics.data_path.scope().form,

@@ -7,9 +7,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::http1::chunked::Malformed;
 use crate::http1::{Body, Form, Framing};
-use crate::upstream::{Connection, Downstream, UploadError};
+use crate::upstream::{BodyError, Connection, Downstream, UploadError};
 use crate::worker::{Buffer, Size, Timer};
 
 /// Bytes of an unwanted body that are read and dropped to keep a connection in step; a longer one ends it.
@@ -25,6 +24,8 @@ pub(super) struct Client<S> {
     pub body: Body,
     /// Bytes of content of that body seen so far.
     pub received: u64,
+    /// Most bytes of content that are passed on.
+    most: u64,
     /// Bytes at the front of `inbound` that go to the backend next.
     ready: usize,
     /// Whether bytes of that body have gone to a backend.
@@ -41,6 +42,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             inbound: None,
             body: Body::Empty,
             received: 0,
+            most: u64::MAX,
             ready: 0,
             given: false,
             tail: b"",
@@ -72,8 +74,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         .await
     }
 
-    /// A request with this framing begins.
-    pub(super) fn begin(&mut self, framing: Framing) {
+    /// A request with this framing begins, of whose content so many bytes may be passed on; 0 is no limit.
+    pub(super) fn begin(&mut self, framing: Framing, most: u64) {
+        self.most = if most > 0 { most } else { u64::MAX };
         self.body = Body::new(framing);
         self.received = 0;
         self.ready = 0;
@@ -125,7 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Downstream for Client<S> {
-    fn ready_bytes(&mut self) -> Result<&[u8], Malformed> {
+    fn ready_bytes(&mut self) -> Result<&[u8], BodyError> {
         while self.ready == 0 && !self.body.is_done() {
             let Some(buffer) = &mut self.inbound else {
                 break;
@@ -133,6 +136,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream for Client<S> {
             let take = self
                 .body
                 .take(buffer.unread(), Form::AsIs, &mut self.received)?;
+            if self.received > self.most {
+                return Err(BodyError::TooLarge);
+            }
             buffer.consume(take.skip);
             self.ready = take.pass;
             if self.body.owed_end().is_some() {
@@ -170,7 +176,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream for Client<S> {
         backend: &mut Connection,
     ) -> Poll<Result<(), UploadError>> {
         loop {
-            let bytes = self.ready_bytes().map_err(UploadError::Malformed)?;
+            let bytes = self.ready_bytes().map_err(UploadError::Body)?;
             let bytes = if bytes.is_empty() { self.tail } else { bytes };
             if !bytes.is_empty() {
                 let count = ready!(Pin::new(&mut *backend).poll_write(cx, bytes))

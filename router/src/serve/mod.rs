@@ -9,6 +9,8 @@
 //! - [`connection`]: the keep-alive loop, idle time, the end of a connection
 //! - [`request`]: one request, from its head to its log line
 //! - [`head`]: the head of a request, read or refused
+//! - [`prepare`]: checks, look-up, filters: all before the first byte goes out
+//! - [`admission`]: routes with limits, and who is turned away
 //! - [`instance`]: requests for one instance of an application
 //! - [`caller`]: requests for hosts with client authorities of their own
 //! - [`client`]: the client's side as `upstream` sees it: body in, interim answers out
@@ -18,12 +20,14 @@
 //! - [`relay`]: the response body on its way back
 //! - [`tunnel`]: bytes both ways behind a 101
 
+mod admission;
 mod caller;
 mod client;
 mod connection;
 mod head;
 mod instance;
 mod outgoing;
+mod prepare;
 mod relay;
 mod reply;
 mod request;

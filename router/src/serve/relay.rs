@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::client::Client;
 use crate::http1::chunked::Malformed;
 use crate::http1::{Body, Form};
-use crate::upstream::{Answer, Downstream, UploadError};
+use crate::upstream::{Answer, BodyError, Downstream, UploadError};
 use crate::worker::{Buffer, Size, Timer};
 
 /// Bytes of a body that are copied behind the head.
@@ -42,6 +42,8 @@ pub(super) struct Broken {
 pub(super) enum Cut {
     /// The client left, or broke its own framing.
     Client,
+    /// The request's body turned out to be larger than the route takes.
+    TooLarge,
     /// The backend left, or broke its framing.
     Backend,
     /// Time ran out.
@@ -134,7 +136,10 @@ impl<'a> Relay<'a> {
                 Poll::Ready(Ok(()) | Err(UploadError::Backend(_))) => {
                     self.uploading = !client.is_uploaded()
                 }
-                Poll::Ready(Err(UploadError::Client | UploadError::Malformed(_))) => {
+                Poll::Ready(Err(UploadError::Body(BodyError::TooLarge))) => {
+                    return Poll::Ready(Err(Cut::TooLarge));
+                }
+                Poll::Ready(Err(UploadError::Client | UploadError::Body(_))) => {
                     return Poll::Ready(Err(Cut::Client));
                 }
                 Poll::Pending => {}
@@ -153,7 +158,9 @@ impl<'a> Relay<'a> {
             match self.poll_write(cx, &mut client.stream) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => return Poll::Ready(Err(Cut::Client)),
-                Poll::Pending if timer.has_expired(cx) => return Poll::Ready(Err(Cut::Late)),
+                Poll::Pending if self.answer.connection.is_late(timer, cx) => {
+                    return Poll::Ready(Err(Cut::Late));
+                }
                 Poll::Pending => return Poll::Pending,
             }
             if self.ended {
@@ -173,7 +180,9 @@ impl<'a> Relay<'a> {
                 }
                 Poll::Ready(Ok(_)) if matches!(self.body, Body::UntilClose) => self.end_at_close(),
                 Poll::Ready(_) => return Poll::Ready(Err(Cut::Backend)),
-                Poll::Pending if timer.has_expired(cx) => return Poll::Ready(Err(Cut::Late)),
+                Poll::Pending if self.answer.connection.is_late(timer, cx) => {
+                    return Poll::Ready(Err(Cut::Late));
+                }
                 Poll::Pending if !self.uploading => {
                     ready!(client.poll_gone(cx));
                     return Poll::Ready(Err(Cut::Client));

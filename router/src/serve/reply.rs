@@ -8,13 +8,13 @@ use super::client::Client;
 use super::relay::{Broken, Coding, Cut, Relay};
 use super::request::respond;
 use super::tunnel::Tunnel;
-use super::{Next, service};
+use super::{Next, admission, service};
 use crate::exchange::Exchange;
 use crate::filters::Answered;
 use crate::http1::request::Expect;
 use crate::http1::{Framing, write};
 use crate::message::{Name, Version, View};
-use crate::observe::record::Text;
+use crate::observe::record::{Record, Text};
 use crate::respond::{Answer, Recipient, connection_line};
 use crate::upstream;
 use crate::worker::{Timer, Worker};
@@ -64,7 +64,7 @@ where
         .any(binds_connection);
     let ends_by_close = recipient.version == Version::Http10
         && matches!(response.framing, Framing::Chunked | Framing::UntilClose);
-    let keep_alive = recipient.keep_alive && !ends_by_close && !worker.is_draining();
+    let keep_alive = recipient.keep_alive && !ends_by_close && !worker.is_leaving();
     returning(
         answer.buffer.unread(),
         worker,
@@ -111,11 +111,24 @@ where
         }
         Err(Broken { content, cut }) => {
             exchange.record.entry.response_bytes = content;
-            if cut == Cut::Client {
-                client_left(exchange, response.content_length);
+            match cut {
+                Cut::Client => client_left(exchange, response.content_length),
+                Cut::TooLarge => {
+                    let refused = admission::body_too_large(worker, exchange);
+                    note_error(&mut exchange.record, &refused);
+                }
+                Cut::Backend | Cut::Late => {}
             }
             Next::Abort
         }
+    }
+}
+
+/// Notes an error that came behind the head of an answer: it is in the log alone.
+fn note_error(record: &mut Record, error: &Answer) {
+    if record.get(Text::RouterError).is_empty() {
+        let text = error.router_error.as_deref().unwrap_or_default();
+        record.set(Text::RouterError, text.as_bytes());
     }
 }
 
@@ -193,11 +206,11 @@ where
     service::count(worker, exchange, 101);
     if client.send(&exchange.out, timer).await.is_ok() {
         // Upgraded connections live as long as both sides like.
-        timer.disarm();
+        upstream::upgraded(timer, exchange);
         let _upgraded = worker.handover.upgrade();
         // What goes through is not a body: the log shows none, as the original's does.
         let mut tunnel = Tunnel::new(client, answer.connection, answer.buffer);
-        let whole = tunnel.carry().await;
+        let whole = tunnel.carry(timer).await;
         exchange.times.answered = Some(Instant::now());
         // The log has its line as soon as one side has ended (drop-in 1.10).
         worker.conclude(exchange);

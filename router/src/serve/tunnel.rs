@@ -58,11 +58,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Tunnel<'a, S> {
     }
 
     /// Carries bytes until a side has ended its direction and all of that was passed on. `false` when the connection
-    /// broke.
-    pub(super) async fn carry(&mut self) -> bool {
+    /// broke, or was silent for longer than its route allows.
+    pub(super) async fn carry(&mut self, timer: &Timer) -> bool {
         poll_fn(|cx| match self.poll(cx) {
             Err(_) => Poll::Ready(false),
             Ok(()) if self.up.ended || self.down.ended => Poll::Ready(true),
+            Ok(()) if self.backend.is_late(timer, cx) => Poll::Ready(false),
             Ok(()) => Poll::Pending,
         })
         .await

@@ -30,8 +30,11 @@ mod endpoint;
 mod extras;
 mod gauge;
 mod hash;
+mod limiter;
+mod limits;
 mod options;
 mod pool;
+mod rate;
 mod registration;
 mod route_policy;
 mod slot;
@@ -54,6 +57,8 @@ pub use change::{Change, Event, Outcome};
 pub use endpoint::Endpoint;
 pub use extras::Extras;
 pub use hash::{Hash, SLOTS, fnv1a};
+pub use limiter::{Limiter, Permit, Refusal, RetryBudget};
+pub use limits::{Limits, Rate};
 pub use options::RouteOptions;
 pub use pool::{Endpoints, Pool};
 pub use registration::{ModificationTag, Protocol, Registration};
@@ -188,6 +193,8 @@ pub struct Settings {
     pub empty_pool: EmptyPool,
     /// Whether the endpoints of a source that is down stay.
     pub suspend_when_source_down: bool,
+    /// Limits of routes whose registrations say nothing of them.
+    pub limits: Limits,
 }
 
 impl Default for Settings {
@@ -199,6 +206,7 @@ impl Default for Settings {
             stale_threshold: 120_000,
             empty_pool: EmptyPool::default(),
             suspend_when_source_down: false,
+            limits: Limits::default(),
         }
     }
 }

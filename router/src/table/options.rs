@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::limits::Limits;
+
 /// Options of a route, as a registration has them. They hold for the whole pool; the latest registration that changed
 /// anything counts.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -10,6 +12,8 @@ pub struct RouteOptions<'a> {
     pub hash_header: Cow<'a, str>,
     /// How many times the mean load an endpoint may have under `hash`; 0 is no limit.
     pub hash_balance: f64,
+    /// The route's limits.
+    pub limits: Limits,
 }
 
 impl RouteOptions<'_> {
@@ -23,6 +27,7 @@ impl RouteOptions<'_> {
         RouteOptions {
             hash_header: Cow::Owned(self.hash_header.clone().into_owned()),
             hash_balance: self.hash_balance,
+            limits: self.limits,
         }
     }
 }

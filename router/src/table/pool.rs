@@ -10,6 +10,7 @@ use super::Algorithm;
 use super::endpoint::Endpoint;
 use super::extras::Extras;
 use super::hash::Hash;
+use super::limiter::Limiter;
 use super::name::Name;
 use super::route_policy::RoutePolicy;
 use super::slot::Slot;
@@ -209,6 +210,14 @@ impl Endpoints {
     /// The table of the algorithm `hash`.
     pub fn hash(&self) -> Option<&Hash> {
         self.extras.as_ref().and_then(|extras| extras.hash.as_ref())
+    }
+
+    /// The route's limits, where there are any.
+    #[inline]
+    pub fn limiter(&self) -> Option<&Arc<Limiter>> {
+        self.extras
+            .as_ref()
+            .and_then(|extras| extras.limiter.as_ref())
     }
 
     /// Whether this is the selection of [`Pool::narrowed`], where marks play no part.

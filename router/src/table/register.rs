@@ -10,7 +10,7 @@ use super::backend::Backend;
 use super::change::{Event, Outcome};
 use super::endpoint::Endpoint;
 use super::expiry::{Calendar, NEVER};
-use super::extras::Extras;
+use super::extras::{Extras, Terms};
 use super::host::FoldedHost;
 use super::name::Name;
 use super::pool::{Endpoints, Pool};
@@ -187,7 +187,13 @@ impl Writer {
         let default = self.settings.default_algorithm;
         let current = before.map_or(default, Endpoints::algorithm);
         let algorithm = registration.algorithm.unwrap_or(current);
-        let extras = Extras::new(registration, algorithm, default, &slots, before);
+        let terms = Terms {
+            algorithm,
+            fallback: default,
+            limits: &self.settings.limits,
+            clients: &self.clients,
+        };
+        let extras = Extras::new(registration, &terms, &slots, before);
         let url = before.and_then(Endpoints::route_service_url);
         let policy = before.and_then(Endpoints::route_policy);
         Endpoints::new(

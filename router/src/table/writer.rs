@@ -10,6 +10,7 @@ use super::endpoint::Endpoint;
 use super::expiry::Calendar;
 use super::host::FoldedHost;
 use super::pool::{Endpoints, Pool};
+use super::rate::Clients;
 use super::registration::ModificationTag;
 use super::slot::Slot;
 use super::source::{Source, SourceId};
@@ -27,6 +28,8 @@ pub struct Writer {
     pub(super) emptied: HashMap<usize, (Arc<Pool>, Millis)>,
     /// Endpoints over all pools, an endpoint of two pools counted twice.
     pub(super) slots: usize,
+    /// What clients of routes with a rate for each have asked lately.
+    pub(super) clients: Arc<Clients>,
 }
 
 /// How much the table holds.
@@ -42,7 +45,9 @@ pub struct Stats {
 
 impl Writer {
     pub(super) fn new(table: Arc<Table>, settings: Settings) -> Self {
+        let clients = Arc::new(Clients::new(table.hasher.hash_one("clients")));
         Self {
+            clients,
             table,
             settings,
             calendar: Calendar::default(),

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWrite;
 
@@ -13,7 +13,7 @@ use super::classify::{Cause, Failure, Sent};
 use super::connection::Connection;
 use super::dial::{dial, speaks_http2};
 use super::idle::Target;
-use super::{Answer, Downstream, UploadError};
+use super::{Answer, Downstream, UploadError, deadlines};
 use crate::exchange::Exchange;
 use crate::http1::{Parsed, Progress, response, write};
 use crate::http2::Unprocessed;
@@ -61,22 +61,35 @@ pub(super) async fn converse<D: Downstream>(
     down: &mut D,
     timer: &Timer,
 ) -> Result<Answer, Failure> {
-    timer.arm(match waits_for_continue(worker, exchange) {
-        true => CONTINUE_WAIT,
-        false => limit(worker, exchange),
-    });
+    // Read only where something depends on it.
+    let began = exchange.limiter.is_some().then(Instant::now);
+    match waits_for_continue(worker, exchange) {
+        true => timer.arm(CONTINUE_WAIT),
+        false => deadlines::arm(timer, exchange, limit(worker, exchange)),
+    }
     let mut sent = Sent::Nothing;
     let result = match send(&exchange.out, &mut connection, down, timer, &mut sent).await {
         Ok(()) => answer(worker, exchange, &mut connection, down, timer).await,
         Err(cause) => Err(cause),
     };
+    let limits = exchange.limiter.as_ref().map(|limiter| *limiter.limits());
+    let router = worker.policy.endpoint_timeout.of(exchange.notes.http2);
     match result {
-        Ok((buffer, response)) => Ok(Answer {
-            connection,
-            buffer,
-            response,
-        }),
+        Ok((buffer, response)) => {
+            if let (Some(limits), Some(began)) = (limits, began) {
+                deadlines::head_arrived(timer, &limits, began, router);
+            }
+            Ok(Answer {
+                connection,
+                buffer,
+                response,
+            })
+        }
         Err(cause) => {
+            let cause = match (cause, limits) {
+                (Cause::Timeout, Some(limits)) => deadlines::cause(timer, &limits, router),
+                (cause, _) => cause,
+            };
             let local_address = connection.local_address();
             if matches!(&cause, Cause::Io(error) if Unprocessed::is(error)) && !down.has_given() {
                 // It has gone out and was not looked at.
@@ -146,7 +159,9 @@ async fn send<D: Downstream>(
                 }
                 Poll::Ready(Ok(count)) => count,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
-                Poll::Pending if timer.has_expired(cx) => return Poll::Ready(Err(Cause::Timeout)),
+                Poll::Pending if connection.is_late(timer, cx) => {
+                    return Poll::Ready(Err(Cause::Timeout));
+                }
                 Poll::Pending => return Poll::Pending,
             };
             let of_head = count.min(head.len() - at);
@@ -160,7 +175,7 @@ async fn send<D: Downstream>(
         }
         match Pin::new(&mut *connection).poll_flush(cx) {
             Poll::Ready(flushed) => Poll::Ready(flushed.map_err(Cause::from)),
-            Poll::Pending if timer.has_expired(cx) => Poll::Ready(Err(Cause::Timeout)),
+            Poll::Pending if connection.is_late(timer, cx) => Poll::Ready(Err(Cause::Timeout)),
             Poll::Pending => Poll::Pending,
         }
     })
@@ -207,7 +222,8 @@ async fn answer<D: Downstream>(
         match fill(&mut read, connection, down, timer, &mut uploading).await {
             Err(Cause::Timeout) if waits_for_continue(worker, exchange) => {
                 exchange.notes.expects_continue = false;
-                timer.arm(limit(worker, exchange).saturating_sub(CONTINUE_WAIT));
+                let rest = limit(worker, exchange).saturating_sub(CONTINUE_WAIT);
+                deadlines::arm(timer, exchange, rest);
                 if uploading {
                     exchange.notes.continued = true;
                     let sent = down.interim(b"HTTP/1.1 100 Continue\r\n\r\n", timer).await;
@@ -224,9 +240,13 @@ fn is_interim(status: u16) -> bool {
     (100..200).contains(&status) && status != 101
 }
 
-/// Time for the attempt; zero is none.
+/// Time for the attempt, up to the head of its answer at least; zero is none.
 pub(super) fn limit(worker: &Worker, exchange: &Exchange) -> Duration {
-    worker.policy.endpoint_timeout.of(exchange.notes.http2)
+    let router = worker.policy.endpoint_timeout.of(exchange.notes.http2);
+    match &exchange.limiter {
+        None => router,
+        Some(limiter) => deadlines::until_head(limiter.limits(), router),
+    }
 }
 
 /// Whether the client gets a 100 from the router if the backend sends none within [`CONTINUE_WAIT`].
@@ -248,7 +268,7 @@ async fn pass_interim<D: Downstream>(
             return Ok(());
         }
         if std::mem::take(&mut exchange.notes.expects_continue) {
-            timer.arm(limit(worker, exchange));
+            deadlines::arm(timer, exchange, limit(worker, exchange));
         }
     }
     interim(worker, exchange, buffer);
@@ -273,8 +293,8 @@ async fn fill<D: Downstream>(
                 Poll::Ready(Err(UploadError::Client)) => {
                     return Poll::Ready(Err(Cause::ClientGone));
                 }
-                Poll::Ready(Err(UploadError::Malformed(malformed))) => {
-                    return Poll::Ready(Err(Cause::ClientBody(malformed)));
+                Poll::Ready(Err(UploadError::Body(error))) => {
+                    return Poll::Ready(Err(Cause::ClientBody(error)));
                 }
                 Poll::Pending => {}
             }
@@ -295,7 +315,7 @@ async fn fill<D: Downstream>(
             Poll::Ready(Ok(0)) => Poll::Ready(Err(Cause::Eof)),
             Poll::Ready(Ok(_)) => Poll::Ready(Ok(())),
             Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
-            Poll::Pending if timer.has_expired(cx) => Poll::Ready(Err(Cause::Timeout)),
+            Poll::Pending if connection.is_late(timer, cx) => Poll::Ready(Err(Cause::Timeout)),
             Poll::Pending if !*uploading => {
                 ready!(down.poll_gone(cx));
                 Poll::Ready(Err(Cause::ClientGone))

@@ -4,8 +4,8 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use super::BodyError;
 use super::tls::TlsFailure;
-use crate::http1::chunked::Malformed;
 use crate::http1::response::Unusable;
 
 /// Why an attempt failed.
@@ -26,12 +26,16 @@ pub enum Cause {
     Io(io::Error),
     /// The answer is none that can be passed on.
     Unusable(Unusable),
-    /// `endpoint_timeout` ran out.
+    /// `endpoint_timeout` ran out, or the route's `request_timeout`.
     Timeout,
+    /// The route's `first_byte_timeout` ran out.
+    FirstByte,
+    /// The route's `idle_timeout` ran out.
+    Idle,
     /// The client left.
     ClientGone,
     /// The client's body was malformed.
-    ClientBody(Malformed),
+    ClientBody(BodyError),
     /// No endpoint was left to try.
     NoEndpoint,
 }
@@ -202,8 +206,10 @@ impl fmt::Display for Cause {
             Cause::Io(error) => out.write_str(&reason(error)),
             Cause::Unusable(unusable) => unusable.fmt(out),
             Cause::Timeout => out.write_str("context deadline exceeded"),
+            Cause::FirstByte => out.write_str("net/http: timeout awaiting response headers"),
+            Cause::Idle => out.write_str("idle timeout"),
             Cause::ClientGone => out.write_str("context canceled"),
-            Cause::ClientBody(malformed) => malformed.fmt(out),
+            Cause::ClientBody(error) => error.fmt(out),
             Cause::NoEndpoint => out.write_str("No endpoints available"),
         }
     }

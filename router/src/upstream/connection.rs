@@ -12,6 +12,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::idle::Target;
 use crate::http2::{Asked, Multiplexed};
+use crate::worker::Timer;
 
 /// A connection to a backend, new or taken from the idle ones.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct Connection {
     pub target: Target,
     /// Whether another request was answered on it before.
     pub reused: bool,
+    /// Whether bytes have passed, either way, since this was last set back.
+    moved: bool,
     /// The [`Connector::trust`](super::Connector::trust) under which an endpoint proved its name.
     trust: Option<u64>,
 }
@@ -55,6 +58,7 @@ impl Connection {
             stream: Stream::Plain(stream),
             target,
             reused: false,
+            moved: false,
             trust: None,
         }
     }
@@ -65,6 +69,7 @@ impl Connection {
             stream: Stream::Tls(Box::new(stream)),
             target,
             reused: false,
+            moved: false,
             trust: None,
         }
     }
@@ -76,6 +81,7 @@ impl Connection {
             stream: Stream::Http2(stream, connection.local_address),
             target,
             reused,
+            moved: false,
             trust: None,
         }
     }
@@ -91,6 +97,7 @@ impl Connection {
             stream: Stream::Inside(stream),
             target,
             reused: false,
+            moved: false,
             trust: None,
         }
     }
@@ -104,6 +111,16 @@ impl Connection {
     /// Whether it was made under this [`Connector::trust`](super::Connector::trust), or proves nothing.
     pub fn is_under(&self, trust: u64) -> bool {
         self.trust.is_none_or(|made_under| made_under == trust)
+    }
+
+    /// Whether the timer has expired; if not, the task is woken when it does. What has passed since the last look counts
+    /// against an idle time-out.
+    #[inline]
+    pub fn is_late(&mut self, timer: &Timer, cx: &Context<'_>) -> bool {
+        if std::mem::take(&mut self.moved) {
+            timer.touch();
+        }
+        timer.has_expired(cx)
     }
 
     /// Our own address on this connection.
@@ -138,12 +155,14 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        let polled = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Http2(stream, _) => Pin::new(&mut **stream).poll_read(cx, buf),
             Stream::Inside(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
+        };
+        self.moved |= polled.is_ready();
+        polled
     }
 }
 
@@ -153,12 +172,14 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.stream {
+        let polled = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
             Stream::Http2(stream, _) => Pin::new(&mut **stream).poll_write(cx, buf),
             Stream::Inside(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
+        };
+        self.moved |= polled.is_ready();
+        polled
     }
 
     fn poll_write_vectored(
@@ -166,12 +187,14 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.stream {
+        let polled = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Stream::Http2(stream, _) => Pin::new(&mut **stream).poll_write_vectored(cx, bufs),
             Stream::Inside(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        }
+        };
+        self.moved |= polled.is_ready();
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {

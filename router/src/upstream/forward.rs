@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::attempt::{Source, attempt};
 use super::classify::{Cause, Failure, Fault};
-use super::retry::{Next, Replay, decide};
+use super::retry::{Bounds, Next, Replay, decide};
 use super::{Answer, Downstream};
 use crate::balance::{Bond, NoEndpoint, Selection, Session, Verdict, note_verdict};
 use crate::callers::Access;
@@ -40,6 +40,8 @@ pub async fn forward<D: Downstream>(
 ) -> Outcome {
     let policy = &worker.policy;
     let mut selection = Selection::new().with_value(exchange.notes.hashed);
+    let limiter = exchange.limiter.clone();
+    let bounds = Bounds::of(limiter.as_deref(), policy.max_attempts);
     let mut last: Option<Failure> = None;
     let mut number = 1;
     // The clock was read when the route had been found.
@@ -88,13 +90,7 @@ pub async fn forward<D: Downstream>(
                     return Outcome::Answered(answer);
                 }
                 Err(failure) => {
-                    match decide(
-                        &failure,
-                        replay,
-                        number,
-                        policy.max_attempts,
-                        source == Source::New,
-                    ) {
+                    match decide(&failure, replay, number, bounds, source == Source::New) {
                         Next::SameEndpoint => source = Source::New,
                         next => break (failure, next),
                     }
@@ -104,7 +100,7 @@ pub async fn forward<D: Downstream>(
         drop(in_flight);
         let (failure, next) = failure;
         note(worker, exchange, pool, &endpoint, &failure, number, next);
-        if next == Next::GiveUp {
+        if next.is_final() {
             return Outcome::Failed(failure);
         }
         last = Some(failure);
@@ -232,6 +228,9 @@ fn note(
     if failure.fault() != Fault::Backend {
         return;
     }
+    if next == Next::BudgetSpent {
+        worker.counters.count(Count::RetriesDenied);
+    }
     if worker.policy.rules.ejection.is_some() {
         judge(worker, pool, endpoint, Verdict::Failed);
     }
@@ -247,7 +246,10 @@ fn note(
         remove: failure.removes() && endpoint.tls() && !narrowed,
         marked,
         error: failure.cause.to_string(),
-        is_timeout: matches!(failure.cause, Cause::Timeout),
+        is_timeout: matches!(
+            failure.cause,
+            Cause::Timeout | Cause::FirstByte | Cause::Idle
+        ),
         attempt: number,
         request_id: exchange.request_id,
         trace: exchange.notes.trace.clone(),

@@ -9,6 +9,7 @@
 mod attempt;
 mod classify;
 mod connection;
+mod deadlines;
 mod dial;
 mod forward;
 mod idle;
@@ -23,6 +24,7 @@ use std::task::{Context, Poll};
 
 pub use classify::{Cause, DialError, Failure, Fault, Sent};
 pub use connection::Connection;
+pub use deadlines::upgraded;
 pub use forward::{Outcome, forward, likely};
 pub use idle::Idle;
 pub use retry::{Replay, replay};
@@ -49,16 +51,27 @@ pub struct Answer {
 pub enum UploadError {
     /// The client ended or broke its side.
     Client,
-    /// The client's framing is malformed.
-    Malformed(Malformed),
+    /// The body is none that can be passed on.
+    Body(BodyError),
     /// The backend does not take any more.
     Backend(io::Error),
+}
+
+/// Why a request's body cannot be passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// Its framing is malformed.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// It is larger than the route takes.
+    #[error("request body too large")]
+    TooLarge,
 }
 
 /// The side that asked: where the body comes from, and who is waiting.
 pub trait Downstream {
     /// Bytes of the body that are at hand and can go out with the head. Empty when there are none.
-    fn ready_bytes(&mut self) -> Result<&[u8], Malformed>;
+    fn ready_bytes(&mut self) -> Result<&[u8], BodyError>;
 
     /// `count` of the ready bytes were sent.
     fn sent(&mut self, count: usize);

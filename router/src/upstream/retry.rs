@@ -2,6 +2,7 @@
 
 use super::classify::{Cause, Failure, Fault, Sent};
 use crate::message::{Name, View};
+use crate::table::{Limiter, RetryBudget};
 
 /// What the request itself allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,35 @@ pub enum Next {
     SameEndpoint,
     /// Another endpoint.
     OtherEndpoint,
+    /// The client gets the error, because its route has no retries left.
+    BudgetSpent,
+}
+
+impl Next {
+    /// Whether the client gets the error.
+    pub fn is_final(self) -> bool {
+        matches!(self, Next::GiveUp | Next::BudgetSpent)
+    }
+}
+
+/// How often a request may be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds<'a> {
+    /// Attempts, at least 1.
+    pub max_attempts: u32,
+    /// What retries are paid from, where the route has such a budget.
+    pub budget: Option<&'a RetryBudget>,
+}
+
+impl<'a> Bounds<'a> {
+    /// The route's own, and the router's `max_attempts` where it has none.
+    pub fn of(limiter: Option<&'a Limiter>, max_attempts: u32) -> Bounds<'a> {
+        let own = limiter.and_then(|limiter| limiter.limits().max_attempts);
+        Bounds {
+            max_attempts: own.filter(|own| *own > 0).unwrap_or(max_attempts),
+            budget: limiter.map(Limiter::retries),
+        }
+    }
 }
 
 /// How the request may be repeated.
@@ -34,13 +64,13 @@ pub fn replay(request: &View<'_>, has_body: bool) -> Replay {
     }
 }
 
-/// Decides after attempt number `attempt` (from 1) of at most `max_attempts`. `replayed` says that the request was already
+/// Decides after attempt number `attempt` (from 1) within `bounds`. `replayed` says that the request was already
 /// repeated on the same endpoint.
 pub fn decide(
     failure: &Failure,
     replay: Replay,
     attempt: u32,
-    max_attempts: u32,
+    bounds: Bounds<'_>,
     replayed: bool,
 ) -> Next {
     if failure.fault() != Fault::Backend {
@@ -59,10 +89,12 @@ pub fn decide(
         Cause::Eof => replay == Replay::Harmless,
         _ => false,
     };
-    if allowed && attempt < max_attempts {
+    if !allowed || attempt >= bounds.max_attempts {
+        Next::GiveUp
+    } else if bounds.budget.is_none_or(RetryBudget::withdraw) {
         Next::OtherEndpoint
     } else {
-        Next::GiveUp
+        Next::BudgetSpent
     }
 }
 
@@ -72,6 +104,17 @@ mod tests {
 
     use super::*;
     use crate::upstream::classify::DialError;
+
+    fn decided(
+        failure: &Failure,
+        replay: Replay,
+        attempt: u32,
+        max_attempts: u32,
+        replayed: bool,
+    ) -> Next {
+        let bounds = Bounds::of(None, max_attempts);
+        decide(failure, replay, attempt, bounds, replayed)
+    }
 
     fn failure(cause: Cause, sent: Sent, reused: bool) -> Failure {
         Failure {
@@ -93,11 +136,11 @@ mod tests {
     #[test]
     fn what_was_not_sent_goes_to_another_endpoint_whatever_the_method() {
         assert_eq!(
-            decide(&refused(), Replay::OnlyUnsent, 1, 3, false),
+            decided(&refused(), Replay::OnlyUnsent, 1, 3, false),
             Next::OtherEndpoint
         );
         assert_eq!(
-            decide(&refused(), Replay::OnlyUnsent, 3, 3, false),
+            decided(&refused(), Replay::OnlyUnsent, 3, 3, false),
             Next::GiveUp
         );
     }
@@ -106,33 +149,33 @@ mod tests {
     fn what_the_backend_may_have_read_is_repeated_only_when_harmless() {
         let eof = failure(Cause::Eof, Sent::Head, false);
         assert_eq!(
-            decide(&eof, Replay::Harmless, 1, 3, false),
+            decided(&eof, Replay::Harmless, 1, 3, false),
             Next::OtherEndpoint
         );
-        assert_eq!(decide(&eof, Replay::OnlyUnsent, 1, 3, false), Next::GiveUp);
+        assert_eq!(decided(&eof, Replay::OnlyUnsent, 1, 3, false), Next::GiveUp);
         let reset = failure(
             Cause::Io(io::ErrorKind::ConnectionReset.into()),
             Sent::Head,
             false,
         );
-        assert_eq!(decide(&reset, Replay::Harmless, 1, 3, false), Next::GiveUp);
+        assert_eq!(decided(&reset, Replay::Harmless, 1, 3, false), Next::GiveUp);
     }
 
     #[test]
     fn a_dead_idle_connection_is_replaced_once_without_counting() {
         let eof = failure(Cause::Eof, Sent::Head, true);
         assert_eq!(
-            decide(&eof, Replay::Harmless, 1, 1, false),
+            decided(&eof, Replay::Harmless, 1, 1, false),
             Next::SameEndpoint
         );
-        assert_eq!(decide(&eof, Replay::Harmless, 1, 1, true), Next::GiveUp);
-        assert_eq!(decide(&eof, Replay::OnlyUnsent, 1, 3, false), Next::GiveUp);
+        assert_eq!(decided(&eof, Replay::Harmless, 1, 1, true), Next::GiveUp);
+        assert_eq!(decided(&eof, Replay::OnlyUnsent, 1, 3, false), Next::GiveUp);
     }
 
     #[test]
     fn a_client_that_left_or_erred_ends_the_request() {
         assert_eq!(
-            decide(
+            decided(
                 &failure(Cause::ClientGone, Sent::Nothing, false),
                 Replay::Harmless,
                 1,
@@ -142,7 +185,7 @@ mod tests {
             Next::GiveUp
         );
         assert_eq!(
-            decide(
+            decided(
                 &failure(Cause::Timeout, Sent::Head, false),
                 Replay::Harmless,
                 1,

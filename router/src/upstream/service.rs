@@ -18,7 +18,7 @@ use super::connection::Connection;
 use super::dial::{To, connect};
 use super::forward::Outcome;
 use super::idle::Target;
-use super::retry::{Next, Replay, decide};
+use super::retry::{Bounds, Next, Replay, decide};
 use super::tls::TlsFailure;
 use super::{Answer, Downstream};
 use crate::config::Config;
@@ -132,7 +132,8 @@ pub async fn forward_to_service<D: Downstream>(
             }
             Err(failure) => {
                 // Each connection is new, so that there is none to replace.
-                let next = decide(&failure, replay, number, max_attempts, true);
+                let bounds = Bounds::of(None, max_attempts);
+                let next = decide(&failure, replay, number, bounds, true);
                 failed(exchange, service, &failure, number, next);
                 if next == Next::GiveUp {
                     return Outcome::Failed(failure);

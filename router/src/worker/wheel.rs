@@ -49,7 +49,34 @@ pub struct Timer {
     wheel: Rc<Wheel>,
     key: usize,
     deadline: Cell<u64>,
+    /// How silence is measured, where it is.
+    pace: Cell<Pace>,
 }
+
+/// Looks at what is going on every so many ticks; silence at [`STEPS`] looks in a row ends the wait.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// Length of a step; 0: only the deadline counts.
+    step: u32,
+    /// Steps in a row without anything.
+    quiet: u8,
+    /// Something has moved since the last step.
+    touched: bool,
+    /// The deadline behind all steps.
+    end: u64,
+}
+
+impl Pace {
+    const NONE: Pace = Pace {
+        step: 0,
+        quiet: 0,
+        touched: false,
+        end: NEVER,
+    };
+}
+
+/// Steps of an idle time-out: it is kept to within a fourth.
+const STEPS: u8 = 4;
 
 impl Wheel {
     /// A wheel that begins now.
@@ -78,6 +105,7 @@ impl Wheel {
             wheel: Rc::clone(self),
             key,
             deadline: Cell::new(NEVER),
+            pace: Cell::new(Pace::NONE),
         }
     }
 
@@ -140,12 +168,49 @@ impl Timer {
         if after.is_zero() {
             return self.disarm();
         }
-        const PER_SECOND: u64 = 1000 / TICK.as_millis() as u64;
-        let rest = after.subsec_millis().div_ceil(TICK.as_millis() as u32);
-        let seconds = after.as_secs().min(u64::from(u32::MAX));
-        let ticks = seconds * PER_SECOND + u64::from(rest);
+        self.pace.set(Pace::NONE);
         // The tick that is running has begun some time ago: one more keeps the deadline from coming early.
-        let deadline = self.wheel.now.get() + ticks + 1;
+        self.set(self.wheel.now.get() + ticks(after) + 1);
+    }
+
+    /// Sets the deadline `after` from now, zero for none, and another one that comes nearer whenever nothing was
+    /// [touched](Timer::touch) for `idle`, zero for none. Idle times are kept to within a fourth.
+    pub fn pace(&self, after: Duration, idle: Duration) {
+        if idle.is_zero() {
+            return self.arm(after);
+        }
+        let now = self.wheel.now.get();
+        let end = match after.is_zero() {
+            true => NEVER,
+            false => now + ticks(after) + 1,
+        };
+        let step = ticks(idle).div_ceil(u64::from(STEPS)).max(1);
+        self.pace.set(Pace {
+            step: u32::try_from(step).unwrap_or(u32::MAX),
+            quiet: 0,
+            touched: false,
+            end,
+        });
+        // One more tick for the reason above, in the first step alone.
+        self.set(end.min(now + step + 1));
+    }
+
+    /// Something has moved.
+    #[inline]
+    pub fn touch(&self) {
+        let pace = self.pace.get();
+        self.pace.set(Pace {
+            touched: true,
+            ..pace
+        });
+    }
+
+    /// Whether it was silence that made it expire.
+    pub fn was_idle(&self) -> bool {
+        self.pace.get().quiet >= STEPS
+    }
+
+    fn set(&self, deadline: u64) {
         self.deadline.set(deadline);
         let filed = &mut *self.wheel.filed.borrow_mut();
         let entry = &mut filed.entries[self.key];
@@ -159,6 +224,7 @@ impl Timer {
 
     /// Takes the deadline away.
     pub fn disarm(&self) {
+        self.pace.set(Pace::NONE);
         self.deadline.set(NEVER);
         self.wheel.filed.borrow_mut().entries[self.key].deadline = NEVER;
     }
@@ -167,7 +233,7 @@ impl Timer {
     /// every poll of a wait.
     #[inline]
     pub fn has_expired(&self, cx: &Context<'_>) -> bool {
-        if self.wheel.now.get() >= self.deadline.get() {
+        if self.wheel.now.get() >= self.deadline.get() && self.is_over() {
             return true;
         }
         let entry = &mut self.wheel.filed.borrow_mut().entries[self.key];
@@ -180,6 +246,25 @@ impl Timer {
 }
 
 impl Timer {
+    /// Whether the deadline was the last one, or there was nothing for too long. If not, the next step has begun.
+    fn is_over(&self) -> bool {
+        let mut pace = self.pace.get();
+        let now = self.wheel.now.get();
+        if pace.step == 0 || now >= pace.end {
+            return true;
+        }
+        pace.quiet = match std::mem::take(&mut pace.touched) {
+            true => 0,
+            false => pace.quiet.saturating_add(1),
+        };
+        self.pace.set(pace);
+        if pace.quiet >= STEPS {
+            return true;
+        }
+        self.set(pace.end.min(now + u64::from(pace.step)));
+        false
+    }
+
     /// Does `work`; `None` when the deadline passes first.
     pub async fn within<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
@@ -190,6 +275,13 @@ impl Timer {
         })
         .await
     }
+}
+
+fn ticks(time: Duration) -> u64 {
+    const PER_SECOND: u64 = 1000 / TICK.as_millis() as u64;
+    let rest = time.subsec_millis().div_ceil(TICK.as_millis() as u32);
+    let seconds = time.as_secs().min(u64::from(u32::MAX));
+    seconds * PER_SECOND + u64::from(rest)
 }
 
 impl Drop for Timer {
@@ -252,6 +344,51 @@ mod tests {
         assert!(timer.has_expired(&cx));
         timer.disarm();
         wheel.advance(wheel.started + Duration::from_secs(2000));
+        assert!(!timer.has_expired(&cx));
+    }
+
+    #[test]
+    fn silence_ends_a_wait_and_what_moves_prolongs_it() {
+        let wheel = Wheel::new();
+        let (_, waker) = context();
+        let cx = Context::from_waker(&waker);
+        let timer = wheel.timer();
+        let started = wheel.started;
+        let expired_at = |timer: &Timer, from: u64, to: u64| {
+            (from..to).step_by(25).find(|milliseconds| {
+                wheel.advance(started + Duration::from_millis(*milliseconds));
+                timer.has_expired(&cx)
+            })
+        };
+        timer.pace(Duration::ZERO, Duration::from_secs(1));
+        let first = expired_at(&timer, 0, 10_000).unwrap();
+        assert!((1_000..=1_300).contains(&first), "{first}");
+        assert!(timer.was_idle());
+
+        timer.pace(Duration::from_secs(5), Duration::from_secs(1));
+        for milliseconds in (first..first + 4_900).step_by(25) {
+            timer.touch();
+            wheel.advance(started + Duration::from_millis(milliseconds));
+            assert!(!timer.has_expired(&cx), "{milliseconds}");
+        }
+        let end = expired_at(&timer, first + 4_900, first + 10_000).unwrap();
+        assert!((4_975..=5_100).contains(&(end - first)), "{end}");
+        assert!(!timer.was_idle(), "it was the end");
+    }
+
+    #[test]
+    fn a_timer_that_is_armed_anew_has_no_pace() {
+        let wheel = Wheel::new();
+        let (_, waker) = context();
+        let cx = Context::from_waker(&waker);
+        let timer = wheel.timer();
+        timer.pace(Duration::ZERO, Duration::from_millis(100));
+        timer.arm(Duration::from_secs(10));
+        wheel.advance(wheel.started + Duration::from_secs(9));
+        assert!(!timer.has_expired(&cx));
+        timer.pace(Duration::ZERO, Duration::from_millis(100));
+        timer.disarm();
+        wheel.advance(wheel.started + Duration::from_secs(100));
         assert!(!timer.has_expired(&cx));
     }
 

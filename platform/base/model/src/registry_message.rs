@@ -64,7 +64,10 @@ pub struct RegistryMessage<'a> {
     pub options: RouteOptions<'a>,
 }
 
-/// What `options` may hold (http-router 14.2); other options are ignored.
+/// What `options` may hold (http-router 14.2, docs/route-options.md); other options are ignored.
+///
+/// The limits, from `request_timeout` on, are this project's own: each is a text or a number, kept as the text of it,
+/// and empty when not given. A value of another type is ignored like an unknown option: it never costs the message.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RouteOptions<'a> {
     /// The balancing algorithm: `round-robin`, `least-connection`, `hash`, or what else was sent.
@@ -84,6 +87,36 @@ pub struct RouteOptions<'a> {
     /// The allowed sources, separated by commas.
     #[serde(skip_serializing_if = "is_default")]
     pub route_policy_sources: Cow<'a, str>,
+    /// Time for an attempt, to the last byte of the answer.
+    #[serde(skip_serializing_if = "is_default")]
+    pub request_timeout: Cow<'a, str>,
+    /// Time from the request to the head of its answer.
+    #[serde(skip_serializing_if = "is_default")]
+    pub first_byte_timeout: Cow<'a, str>,
+    /// Time without a byte to or from the endpoint.
+    #[serde(skip_serializing_if = "is_default")]
+    pub idle_timeout: Cow<'a, str>,
+    /// Bytes of a request's content.
+    #[serde(skip_serializing_if = "is_default")]
+    pub max_body_size: Cow<'a, str>,
+    /// Requests under way.
+    #[serde(skip_serializing_if = "is_default")]
+    pub max_concurrent_requests: Cow<'a, str>,
+    /// Requests in a time, of all clients together.
+    #[serde(skip_serializing_if = "is_default")]
+    pub rate_limit: Cow<'a, str>,
+    /// The same for each client.
+    #[serde(skip_serializing_if = "is_default")]
+    pub client_rate_limit: Cow<'a, str>,
+    /// Attempts for a request.
+    #[serde(skip_serializing_if = "is_default")]
+    pub max_attempts: Cow<'a, str>,
+    /// Retries for each hundred requests.
+    #[serde(skip_serializing_if = "is_default")]
+    pub retry_budget: Cow<'a, str>,
+    /// Names of the options that are none of these, or have a value of a wrong type.
+    #[serde(skip)]
+    pub ignored: Vec<Cow<'a, str>>,
 }
 
 impl<'a> RegistryMessage<'a> {
@@ -158,6 +191,16 @@ impl RouteOptions<'_> {
             hash_balance: self.hash_balance,
             route_policy_scope: owned(self.route_policy_scope),
             route_policy_sources: owned(self.route_policy_sources),
+            request_timeout: owned(self.request_timeout),
+            first_byte_timeout: owned(self.first_byte_timeout),
+            idle_timeout: owned(self.idle_timeout),
+            max_body_size: owned(self.max_body_size),
+            max_concurrent_requests: owned(self.max_concurrent_requests),
+            rate_limit: owned(self.rate_limit),
+            client_rate_limit: owned(self.client_rate_limit),
+            max_attempts: owned(self.max_attempts),
+            retry_budget: owned(self.retry_budget),
+            ignored: self.ignored.into_iter().map(owned).collect(),
         }
     }
 }

@@ -13,6 +13,7 @@ fn hashed(endpoints: usize, balance: f64) -> Balanced {
     let options = RouteOptions {
         hash_header: "X-Tenant".into(),
         hash_balance: balance,
+        ..RouteOptions::default()
     };
     for port in (0..).take(endpoints) {
         let instance = format!("instance-{port}");

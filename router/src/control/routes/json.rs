@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::table::{Algorithm, Endpoint, Millis, Pool, Slot, Source, Table, sources};
+use crate::table::{Algorithm, Endpoint, Limits, Millis, Pool, Slot, Source, Table, sources};
 
 /// How much is told of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +96,10 @@ impl Serialize for Place<'_> {
             entry_unless_empty(&mut map, "hash_header", header)?;
             map.serialize_entry("hash_balance", &balance)?;
         }
+        let limits = endpoint.options().map(|options| options.limits);
+        if let Some(limits) = limits.filter(|limits| !limits.is_empty()) {
+            map.serialize_entry("limits", &Shown(limits))?;
+        }
         entry_unless_empty(
             &mut map,
             "route_policy_scope",
@@ -126,6 +130,49 @@ fn entry_unless_empty<M: SerializeMap>(
         Ok(())
     } else {
         map.serialize_entry(key, value)
+    }
+}
+
+/// The limits that a registration has, times in seconds. GoRouter has none, and no such key.
+struct Shown(Limits);
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Shown(limits) = self;
+        let mut map = serializer.serialize_map(None)?;
+        for (key, time) in [
+            ("request_timeout", limits.request_timeout),
+            ("first_byte_timeout", limits.first_byte_timeout),
+            ("idle_timeout", limits.idle_timeout),
+        ] {
+            if let Some(time) = time {
+                map.serialize_entry(key, &(time as f64 / 1_000.0))?;
+            }
+        }
+        let count = |count: Option<u32>| count.map(u64::from);
+        for (key, number) in [
+            ("max_body_size", limits.max_body_size),
+            (
+                "max_concurrent_requests",
+                count(limits.max_concurrent_requests),
+            ),
+            ("max_attempts", count(limits.max_attempts)),
+            ("retry_budget", count(limits.retry_budget)),
+        ] {
+            if let Some(number) = number {
+                map.serialize_entry(key, &number)?;
+            }
+        }
+        for (key, rate) in [
+            ("rate_limit", limits.rate),
+            ("client_rate_limit", limits.client_rate),
+        ] {
+            if let Some(rate) = rate {
+                let per_second = f64::from(rate.requests) * 1_000.0 / rate.period.max(1) as f64;
+                map.serialize_entry(key, &per_second)?;
+            }
+        }
+        map.end()
     }
 }
 

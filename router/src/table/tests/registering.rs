@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::world::{World, plain};
 use crate::table::{
-    Algorithm, ModificationTag, Protocol, Registration, RouteOptions, Settings,
+    Algorithm, Limits, ModificationTag, Protocol, Registration, RouteOptions, Settings,
 };
 
 //
@@ -282,9 +282,22 @@ fn the_latest_registration_decides_the_route_service() {
 }
 
 // Spec 2.3, and the availability zone, which the reference forgets.
+const NO_LIMITS: Limits = Limits {
+    request_timeout: None,
+    first_byte_timeout: None,
+    idle_timeout: None,
+    max_body_size: None,
+    max_concurrent_requests: None,
+    rate: None,
+    client_rate: None,
+    max_attempts: None,
+    retry_budget: None,
+};
+
 const BALANCED: RouteOptions<'static> = RouteOptions {
     hash_header: std::borrow::Cow::Borrowed(""),
     hash_balance: 1.5,
+    limits: NO_LIMITS,
 };
 
 #[test]

@@ -1,6 +1,7 @@
 //! Reads the message with hand-written visitors: keys are compared without allocation, texts are
 //! borrowed, and the key at fault is known when a value is refused.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -108,6 +109,15 @@ keys! {
         HashBalance = "hash_balance" as "options.hash_balance",
         RoutePolicyScope = "route_policy_scope" as "options.route_policy_scope",
         RoutePolicySources = "route_policy_sources" as "options.route_policy_sources",
+        RequestTimeout = "request_timeout" as "options.request_timeout",
+        FirstByteTimeout = "first_byte_timeout" as "options.first_byte_timeout",
+        IdleTimeout = "idle_timeout" as "options.idle_timeout",
+        MaxBodySize = "max_body_size" as "options.max_body_size",
+        MaxConcurrentRequests = "max_concurrent_requests" as "options.max_concurrent_requests",
+        RateLimit = "rate_limit" as "options.rate_limit",
+        ClientRateLimit = "client_rate_limit" as "options.client_rate_limit",
+        MaxAttempts = "max_attempts" as "options.max_attempts",
+        RetryBudget = "retry_budget" as "options.retry_budget",
     }
 }
 
@@ -245,13 +255,35 @@ impl<'de> Visitor<'de> for OptionsSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut options = RouteOptions::default();
         let whole = self.at.get();
-        while let Some(key) = next_key(&mut map)? {
-            let Some(key) = key else {
+        while let Some(name) = map.next_key::<Text>()? {
+            let name = Cow::from(name);
+            let Some(key) = OptionKey::of(&name) else {
                 map.next_value::<IgnoredAny>()?;
+                options.ignored.push(name);
                 continue;
             };
             self.at.set(Some(OptionKey::name(key)));
             let (map, o) = (&mut map, &mut options);
+            let limit = match key {
+                OptionKey::RequestTimeout => Some(&mut o.request_timeout),
+                OptionKey::FirstByteTimeout => Some(&mut o.first_byte_timeout),
+                OptionKey::IdleTimeout => Some(&mut o.idle_timeout),
+                OptionKey::MaxBodySize => Some(&mut o.max_body_size),
+                OptionKey::MaxConcurrentRequests => Some(&mut o.max_concurrent_requests),
+                OptionKey::RateLimit => Some(&mut o.rate_limit),
+                OptionKey::ClientRateLimit => Some(&mut o.client_rate_limit),
+                OptionKey::MaxAttempts => Some(&mut o.max_attempts),
+                OptionKey::RetryBudget => Some(&mut o.retry_budget),
+                _ => None,
+            };
+            if let Some(limit) = limit {
+                match loose(map.next_value()?) {
+                    Some(text) => *limit = text,
+                    None => o.ignored.push(name),
+                }
+                self.at.set(whole);
+                continue;
+            }
             match key {
                 OptionKey::LoadBalancing => read::<Text, _, _>(map, &mut o.loadbalancing),
                 OptionKey::HashHeader => read::<Text, _, _>(map, &mut o.hash_header),
@@ -262,10 +294,21 @@ impl<'de> Visitor<'de> for OptionsSeed<'_> {
                 OptionKey::RoutePolicySources => {
                     read::<Text, _, _>(map, &mut o.route_policy_sources)
                 }
+                _ => Ok(()),
             }?;
             self.at.set(whole);
         }
         Ok(Some(options))
+    }
+}
+
+/// The text of a text or a number; `null` is empty.
+fn loose(value: Value) -> Option<Cow<'static, str>> {
+    match value {
+        Value::String(text) => Some(text.into()),
+        Value::Number(number) => Some(number.to_string().into()),
+        Value::Null => Some("".into()),
+        _ => None,
     }
 }
 

@@ -59,6 +59,7 @@ fn a_full_message_is_read() {
                 hash_balance: 1.25,
                 route_policy_scope: "org".into(),
                 route_policy_sources: "cf:any".into(),
+                ..RouteOptions::default()
             },
         }
     );
@@ -245,6 +246,48 @@ fn the_hash_balance_is_a_number_or_holds_one_and_never_costs_the_message() {
 }
 
 #[test]
+fn a_limit_is_a_text_or_a_number_and_never_costs_the_message() {
+    for (value, read) in [
+        ("30", "30"),
+        ("\"30s\"", "30s"),
+        ("1.5", "1.5"),
+        ("null", ""),
+        ("\"\"", ""),
+    ] {
+        let json = format!(r#"{{"options":{{"request_timeout":{value}}},"host":"h"}}"#);
+        let message = parse(&json).unwrap();
+        assert_eq!(message.options.request_timeout, read, "{value}");
+        assert_eq!((&*message.host, message.options.ignored.len()), ("h", 0));
+    }
+    for value in ["{}", "[1]", "true"] {
+        let json = format!(r#"{{"options":{{"request_timeout":{value}}},"host":"h"}}"#);
+        let options = parse(&json).unwrap().into_owned().options;
+        assert_eq!(options.request_timeout, "", "{value}");
+        assert_eq!(options.ignored, ["request_timeout"], "{value}");
+    }
+}
+
+#[test]
+fn every_limit_is_read_and_others_are_told() {
+    let message = parse(
+        r#"{"options":{"request_timeout":"1s","first_byte_timeout":"2s","idle_timeout":"3s","Max_Body_Size":4,
+            "max_concurrent_requests":5,"rate_limit":"6/s","client_rate_limit":"7/m","max_attempts":8,
+            "retry_budget":9,"unheard_of":{"a":[1]},"loadbalancing":"hash","allowed_sources":"x"}}"#,
+    )
+    .unwrap();
+    let o = &message.options;
+    assert_eq!(
+        [&*o.request_timeout, &*o.first_byte_timeout, &*o.idle_timeout],
+        ["1s", "2s", "3s"]
+    );
+    assert_eq!([&*o.max_body_size, &*o.max_concurrent_requests], ["4", "5"]);
+    assert_eq!([&*o.rate_limit, &*o.client_rate_limit], ["6/s", "7/m"]);
+    assert_eq!([&*o.max_attempts, &*o.retry_budget], ["8", "9"]);
+    assert_eq!(o.ignored, ["unheard_of", "allowed_sources"]);
+    assert_eq!(o.loadbalancing, "hash");
+}
+
+#[test]
 fn text_that_is_not_utf_8_is_mended() {
     let message = RegistryMessage::parse(b"{\"app\":\"a\xffb\",\"host\":\"h\"}").unwrap();
     assert_eq!(message.app, "a\u{fffd}b");
@@ -291,8 +334,11 @@ fn any_options() -> impl Strategy<Value = RouteOptions<'static>> {
             loadbalancing,
             hash_header,
             hash_balance,
+            idle_timeout: scope.clone(),
+            rate_limit: sources.clone(),
             route_policy_scope: scope,
             route_policy_sources: sources,
+            ..RouteOptions::default()
         },
     )
 }
