@@ -46,6 +46,8 @@ where
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEADER_LIST)
         .max_send_buffer_size(SEND_BUFFER)
+        // Those that are reset before they were looked at; how many more may come of them is up to `Abuse`.
+        .max_pending_accept_reset_streams(STREAMS as usize)
         .enable_connect_protocol();
     let (stream, drain) = Coalesced::new(stream);
     let mut handshake = pin!(builder.handshake::<_, Bytes>(stream));

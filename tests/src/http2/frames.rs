@@ -95,6 +95,18 @@ impl FrameClient {
         self.client.wire().send(bytes).ok();
     }
 
+    /// Sends the same bytes so many times, or until the router takes no more for a second.
+    pub fn flood(&mut self, bytes: &[u8], times: usize) {
+        let each = (64 * 1024 / bytes.len().max(1)).clamp(1, times);
+        let many = bytes.repeat(each);
+        for _ in 0..times.div_ceil(each) {
+            let sent = self.client.wire().send_within(&many, STUCK);
+            if sent < many.len() {
+                return;
+            }
+        }
+    }
+
     /// Sends a frame.
     pub fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
         self.raw(Frame::bytes(kind, flags, stream, payload));
@@ -210,6 +222,8 @@ impl FrameClient {
     }
 }
 
+/// How long a router may take nothing before a flood is over.
+const STUCK: Duration = Duration::from_secs(1);
 /// What a client says first (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 

@@ -4,9 +4,12 @@
 //! scripts for all; [`world`], [`caller`] and [`asked`] make them look alike.
 
 mod asked;
+mod attacks;
 mod backends;
 mod caller;
 mod clients;
+mod conformance;
 mod matrix;
+mod smuggling;
 mod tunnels;
 mod world;
