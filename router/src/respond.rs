@@ -332,7 +332,14 @@ impl Answer {
             out.extend_from_slice(b"\r\n");
         };
         if let Some(error) = &self.router_error {
-            line("X-Cf-RouterError", error.as_bytes());
+            // It may tell what a registration or a backend said, who are no peers that may write header lines.
+            match error.bytes().any(|byte| byte.is_ascii_control()) {
+                false => line("X-Cf-RouterError", error.as_bytes()),
+                true => {
+                    let shown = error.bytes().filter(|byte| !byte.is_ascii_control());
+                    line("X-Cf-RouterError", &shown.collect::<Vec<_>>());
+                }
+            }
         }
         if let Some(value) = self.cache_control {
             line("Cache-Control", value.as_bytes());

@@ -17,6 +17,9 @@ use crate::config::Config;
 use crate::table::Endpoint;
 use crate::tls::{self, ServerTrust};
 
+/// Characters of what is shown of a certificate that was refused: one can have names without end.
+const LONGEST_REASON: usize = 512;
+
 /// Makes TLS connections to backends; shared by all workers.
 #[derive(Clone, Debug)]
 pub struct Connector {
@@ -141,9 +144,9 @@ impl TlsFailure {
             Error::InvalidCertificate(why) => match why {
                 CertificateError::NotValidForName
                 | CertificateError::NotValidForNameContext { .. } => {
-                    TlsFailure::WrongName(why.to_string())
+                    TlsFailure::WrongName(printable(&why.to_string()))
                 }
-                _ => TlsFailure::Untrusted(why.to_string()),
+                _ => TlsFailure::Untrusted(printable(&why.to_string())),
             },
             Error::AlertReceived(alert) => match alert {
                 AlertDescription::HandshakeFailure => TlsFailure::Handshake,
@@ -167,6 +170,12 @@ impl TlsFailure {
     pub fn is_conclusive(&self) -> bool {
         !matches!(self, TlsFailure::Other(_))
     }
+}
+
+/// A text that may hold what stands in a certificate that nobody has verified: it goes into a header line and into logs.
+fn printable(text: &str) -> String {
+    let shown = text.chars().filter(|character| !character.is_control());
+    shown.take(LONGEST_REASON).collect()
 }
 
 /// The words of the original where it has some (spec 4.10).
@@ -215,6 +224,16 @@ mod tests {
             certificate(CertificateError::Expired),
             TlsFailure::Untrusted(_)
         ));
+        let smuggled = CertificateError::NotValidForNameContext {
+            expected: ServerName::try_from("app.test").unwrap(),
+            presented: vec!["x\r\nSet-Cookie: a=b".into(), "y".repeat(9000)],
+        };
+        let shown = certificate(smuggled).to_string();
+        assert!(
+            shown.contains("only valid for xSet-Cookie: a=b or yyy"),
+            "{shown}"
+        );
+        assert!(shown.len() < 600, "{shown}");
         let alert = |alert| of(Error::AlertReceived(alert));
         assert_eq!(
             alert(AlertDescription::HandshakeFailure),

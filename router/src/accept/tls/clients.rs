@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cloverleaf_config::pem::{issuer, trust_bundle};
+use cloverleaf_config::pem::{issuer, subject, trust_bundle};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, UnixTime};
@@ -14,9 +14,6 @@ use rustls::{
 };
 
 use crate::config::{CertSubject, ClientCertValidation, Config, Domain, MetadataRule};
-
-/// Certificates between a leaf and its authority that are looked at.
-const LONGEST_CHAIN: usize = 16;
 
 /// What judges clients; `None` where they are not asked for a certificate.
 pub(super) fn verifier(
@@ -93,30 +90,30 @@ impl Ruled {
             .then_some(())
     }
 
-    /// The subjects of the authorities above `leaf`, as far as they are known here.
+    /// The subjects of the authorities above `leaf` on every way up that is known here: the client chooses what it sends,
+    /// and must not hide one way behind another.
     fn issuers(
         &self,
         leaf: &CertificateDer<'_>,
         sent: &[CertificateDer<'_>],
     ) -> Option<Vec<CertSubject>> {
-        let mut chain = Vec::new();
-        let mut next = issuer(leaf).ok()?;
-        for _ in 0..LONGEST_CHAIN {
-            let known = sent.iter().chain(&self.authorities);
-            let parent = known.clone().find(|certificate| {
-                cloverleaf_config::pem::subject(certificate).is_ok_and(|subject| subject == next)
-            });
-            let Some(parent) = parent else { break };
-            let subject = CertSubject::of(parent).ok()?;
-            let above = issuer(parent).ok()?;
-            chain.push(subject);
-            if above == next {
-                // Signed by itself: the root.
-                break;
+        let known = sent.iter().chain(&self.authorities);
+        let mut known: Vec<_> = known
+            .filter_map(|certificate| {
+                let named = (subject(certificate).ok()?, issuer(certificate).ok()?);
+                Some((named, CertSubject::of(certificate).ok()?))
+            })
+            .collect();
+        let mut above = Vec::new();
+        let mut wanted = vec![issuer(leaf).ok()?];
+        while let Some(name) = wanted.pop() {
+            let found = known.extract_if(.., |((subject, _), _)| *subject == name);
+            for ((_, issuer), subject) in found {
+                above.push(subject);
+                wanted.push(issuer);
             }
-            next = above;
         }
-        Some(chain)
+        Some(above)
     }
 }
 
@@ -171,5 +168,72 @@ impl ClientCertVerifier for Ruled {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.verifier.supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+    use super::*;
+
+    fn params(name: &str) -> CertificateParams {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params
+    }
+
+    fn authority(name: &str) -> CertificateParams {
+        let mut params = params(name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+    }
+
+    fn named(name: &str) -> CertSubject {
+        CertSubject {
+            common_name: name.into(),
+            ..CertSubject::default()
+        }
+    }
+
+    //
+    #[test]
+    fn a_rule_cannot_be_hidden_behind_another_certificate_of_the_same_name() {
+        let [root_key, middle_key, leaf_key, other_key] =
+            [(); 4].map(|()| KeyPair::generate().unwrap());
+        let root_pem = authority("root").self_signed(&root_key).unwrap().pem();
+        let root = Issuer::new(authority("root"), root_key);
+        let middle = authority("middle").signed_by(&middle_key, &root).unwrap();
+        let issuer = Issuer::new(authority("middle"), middle_key);
+        let leaf = params("mallory").signed_by(&leaf_key, &issuer).unwrap();
+        // It leads nowhere, and stands first.
+        let decoy = authority("middle").self_signed(&other_key).unwrap();
+        let config = |allowed: &str| Config {
+            client_cert_validation: ClientCertValidation::Require,
+            client_ca_certs: root_pem.clone(),
+            only_trust_client_ca_certs: true,
+            enable_verify_client_certificate_metadata: true,
+            verify_client_certificate_metadata: vec![MetadataRule {
+                issuer_in_chain: named("root"),
+                valid_cert_subjects: vec![named(allowed)],
+            }],
+            ..Config::default()
+        };
+        let judge = |allowed: &str, sent: &[CertificateDer<'_>]| {
+            let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+            let verifier = verifier(&config(allowed), provider).unwrap().unwrap();
+            let judged = verifier.verify_client_cert(leaf.der(), sent, UnixTime::now());
+            judged.map(drop)
+        };
+        let (middle, decoy) = (middle.der().clone(), decoy.der().clone());
+        for sent in [
+            vec![middle.clone()],
+            vec![decoy.clone(), middle.clone()],
+            vec![middle, decoy],
+        ] {
+            assert_eq!(judge("mallory", &sent), Ok(()));
+            let refused = Err(CertificateError::NotValidForName.into());
+            assert_eq!(judge("alice", &sent), refused);
+        }
     }
 }
