@@ -272,3 +272,46 @@ fn a_drain_ends_idle_connections_and_finishes_what_is_in_flight_over_tls_too() {
     assert_eq!(body, b"finished");
     assert_eq!(router.process().wait().code(), Some(0));
 }
+
+// covers: R-210
+#[test]
+fn a_websocket_goes_through_tls_both_ways_until_one_side_ends() {
+    let edge = Edge::new();
+    let backend = Backend::scripted(|peer| {
+        peer.head()?;
+        // The first bytes come together with the head.
+        peer.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhi\n")?;
+        loop {
+            let line = peer.wire().until(b"\n")?;
+            if line == b"bye\n" {
+                return peer.send("farewell\n");
+            }
+            peer.send(line)?;
+        }
+    });
+    for version in ["TLSv1.2", "TLSv1.3"] {
+        let router = edge.router().with("max_tls_version", version).start();
+        router.register(&Registration::of("app.test", &backend));
+        let mut client = edge.client();
+        client
+            .send(
+                "GET /chat HTTP/1.1\r\nHost: app.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\
+                 early\n",
+            )
+            .expect("a request");
+        let (head, _) = client.answer().expect("an answer");
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        assert_eq!(client.exactly(9).expect("bytes"), b"hi\nearly\n");
+        // More than one record.
+        let long = format!("{}\n", "x".repeat(100_000));
+        client.send(&long).expect("bytes");
+        assert_eq!(client.exactly(long.len()).expect("bytes"), long.as_bytes());
+        client.send("bye\n").expect("bytes");
+        assert_eq!(client.exactly(9).expect("bytes"), b"farewell\n");
+        assert!(client.is_ended());
+        let line = router.access_log().line();
+        assert_eq!(line.status, "101");
+        let asked = backend.requests().pop().expect("a request");
+        assert_eq!(asked.header("x-forwarded-proto"), Some("https"));
+    }
+}

@@ -7,6 +7,7 @@ mod access_log;
 mod admin;
 mod attacks;
 mod attempt_fields;
+mod backend_tls;
 mod balancing;
 mod bodies;
 mod bus;

@@ -1,0 +1,164 @@
+//! TLS with backends, where something is wrong with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloverleaf_tests::{
+    Authority, Backend, Gate, Registration, Response, Router, Start, TlsFront, eventually,
+};
+use serde_json::json;
+
+fn router(authority: &Authority) -> Start {
+    Router::builder().with("ca_certs", json!([authority.certificate()]))
+}
+
+/// `app.test` at this port over TLS, where `instance-1` must be proved.
+fn over_tls(port: u16) -> Registration {
+    Registration::at("app.test", port)
+        .with("tls_port", port)
+        .with("server_cert_domain_san", "instance-1")
+}
+
+fn error(response: &Response) -> &str {
+    response.header("X-Cf-RouterError").unwrap_or_default()
+}
+
+/// Whether the route has lost its endpoint.
+fn is_emptied(router: &Router) -> bool {
+    let table = router.routes();
+    table["app.test"].as_array().is_none_or(Vec::is_empty)
+}
+
+//
+#[test]
+fn an_instance_is_known_by_its_name_and_by_no_other() {
+    let authority = Authority::new("instances");
+    let backend = Backend::saying("hello");
+    let router = router(&authority).start();
+    let right = TlsFront::before(&backend, &authority.identity(&["instance-1"]));
+    router.register(&over_tls(right.port()));
+    assert_eq!(router.get("app.test", "/").text(), "hello");
+    router.unregister(&over_tls(right.port()));
+
+    let wrong = TlsFront::before(&backend, &authority.identity(&["instance-2"]));
+    router.register(&over_tls(wrong.port()));
+    let response = router.get("app.test", "/");
+    assert_eq!(response.status, 503);
+    assert!(
+        error(&response).starts_with("endpoint_failure (x509: "),
+        "{response:?}"
+    );
+    assert_eq!(backend.requests().len(), 1);
+    eventually("the endpoint to be gone", || {
+        is_emptied(&router).then_some(())
+    });
+}
+
+//
+#[test]
+fn what_a_certificate_says_cannot_end_a_line_of_the_answer() {
+    let authority = Authority::new("instances");
+    let stranger = Authority::new("stranger");
+    let backend = Backend::saying("hello");
+    let router = router(&authority).start();
+    // Nobody has verified it when its names are looked at.
+    let long = "y".repeat(20_000);
+    let names = ["x\r\nSet-Cookie: evil=1\r\n\r\n<script>", &long];
+    let front = TlsFront::before(&backend, &stranger.identity(&names));
+    router.register(&over_tls(front.port()));
+    let response = router.get("app.test", "/");
+    assert_eq!(
+        (response.status, response.text().as_str()),
+        (503, "503 Service Unavailable\n")
+    );
+    assert_eq!(response.header("Set-Cookie"), None);
+    assert!(
+        error(&response).contains("xSet-Cookie: evil=1<script>"),
+        "{response:?}"
+    );
+    assert!(error(&response).len() < 1000, "{response:?}");
+    let line = router.access_log().line();
+    assert!(line.field("x_cf_routererror").contains("evil=1<script>"));
+}
+
+//
+#[test]
+fn stray_bytes_in_place_of_a_handshake_are_525_and_cost_the_endpoint_its_place() {
+    let authority = Authority::new("instances");
+    for bytes in [
+        &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+        b"220 mail.test ESMTP\r\n",
+        b"\x00\x00\x00\x00\x00\x00\x00\x00",
+        b"\x16\x03\x03\xff\xff\x02",
+    ] {
+        let router = router(&authority).start();
+        let backend = Backend::scripted(move |peer| {
+            peer.send(bytes)?;
+            // Until the router has had enough of it.
+            peer.wire().until(b"never").map(drop)
+        });
+        router.register(&over_tls(backend.port()));
+        let response = router.get("app.test", "/");
+        assert_eq!(
+            (response.status, response.text().as_str()),
+            (525, "525 SSL Handshake Failed\n"),
+            "{bytes:?}"
+        );
+        assert_eq!(
+            error(&response),
+            "endpoint_failure (tls: first record does not look like a TLS handshake)"
+        );
+        eventually("the endpoint to be gone", || {
+            is_emptied(&router).then_some(())
+        });
+        assert_eq!(router.metrics().sum("backend_tls_handshake_failed"), 1.0);
+    }
+}
+
+#[test]
+fn a_backend_that_does_not_go_on_with_the_handshake_is_given_up() {
+    let authority = Authority::new("instances");
+    let gate = Arc::new(Gate::default());
+    let held = Arc::clone(&gate);
+    let silent = Backend::scripted(move |_| {
+        held.wait();
+        Ok(())
+    });
+    let router = router(&authority)
+        .with("tls_handshake_timeout", "200ms")
+        .start();
+    router.register(&over_tls(silent.port()));
+    let began = std::time::Instant::now();
+    let response = router.get("app.test", "/");
+    assert_eq!(response.status, 502);
+    assert_eq!(
+        error(&response),
+        "endpoint_failure (net/http: TLS handshake timeout)"
+    );
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(200), "{took:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    gate.open();
+}
+
+#[test]
+fn a_silent_backend_costs_a_request_nothing_but_time_where_there_is_another() {
+    let authority = Authority::new("instances");
+    let backend = Backend::saying("hello");
+    let front = TlsFront::before(&backend, &authority.identity(&["instance-1"]));
+    let gate = Arc::new(Gate::default());
+    let held = Arc::clone(&gate);
+    let silent = Backend::scripted(move |_| {
+        held.wait();
+        Ok(())
+    });
+    let router = router(&authority)
+        .with("tls_handshake_timeout", "200ms")
+        .start();
+    router.register(&over_tls(silent.port()));
+    router.register(&over_tls(front.port()));
+    for _ in 0..4 {
+        assert_eq!(router.get("app.test", "/").text(), "hello");
+    }
+    gate.open();
+}
