@@ -2,6 +2,7 @@
 //!
 //! - [`calls`]: how the control plane calls other services
 //! - [`offer`]: versions and cipher suites as configured
+//! - [`signatures`]: that the other side has the key of its certificate
 //! - [`trust`]: authorities of servers, and how a server's certificate is judged
 //! - [`unverified`]: servers whose certificates are not judged at all
 //!
@@ -10,10 +11,12 @@
 
 mod calls;
 mod offer;
+mod signatures;
 mod trust;
 mod unverified;
 
 pub use calls::{CallsError, to_routing_api, to_uaa};
 pub use offer::{provider, versions};
+pub(crate) use signatures::verify_signatures;
 pub use trust::ServerTrust;
 pub use unverified::Unverified;

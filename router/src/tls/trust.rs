@@ -4,13 +4,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use cloverleaf_config::pem::{trust_bundle, validity};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, Error, RootCertStore};
 
+use super::verify_signatures;
 use crate::config::Config;
 
 /// Trusts the system's authorities and those of `ca_certs` (spec 6.5).
@@ -21,6 +22,7 @@ use crate::config::Config;
 #[derive(Debug)]
 pub struct ServerTrust {
     by_authority: Arc<WebPkiServerVerifier>,
+    algorithms: WebPkiSupportedAlgorithms,
     listed: Vec<CertificateDer<'static>>,
     fingerprint: u64,
 }
@@ -50,10 +52,12 @@ impl ServerTrust {
         }
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(system.certs.into_iter().chain(listed.iter().cloned()));
+        let algorithms = provider.signature_verification_algorithms;
         let by_authority =
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
         Ok(ServerTrust {
             by_authority,
+            algorithms,
             listed,
             fingerprint: hasher.finish(),
         })
@@ -96,29 +100,7 @@ impl ServerCertVerifier for ServerTrust {
         Ok(ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let trust = &self.by_authority;
-        trust.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let trust = &self.by_authority;
-        trust.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.by_authority.supported_verify_schemes()
-    }
+    verify_signatures!();
 }
 
 #[cfg(test)]

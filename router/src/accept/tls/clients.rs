@@ -3,17 +3,14 @@
 use std::sync::Arc;
 
 use cloverleaf_config::pem::{issuer, subject, trust_bundle};
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
-use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
-    SignatureScheme,
-};
+use rustls::{CertificateError, DistinguishedName, Error, RootCertStore};
 
 use crate::config::{CertSubject, ClientCertValidation, Config, Domain, MetadataRule};
+use crate::tls::verify_signatures;
 
 /// What judges clients; `None` where they are not asked for a certificate.
 pub(super) fn verifier(
@@ -32,12 +29,13 @@ pub(super) fn verifier(
     if !config.only_trust_client_ca_certs {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
+    let algorithms = provider.signature_verification_algorithms;
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     let verifier = match required {
         true => builder.build()?,
         false => builder.allow_unauthenticated().build()?,
     };
-    Ok(Some(ruled(config, verifier, authorities)))
+    Ok(Some(ruled(config, verifier, algorithms, authorities)))
 }
 
 /// What judges the clients of `domain`: its own authorities and no others (spec 14.3).
@@ -49,14 +47,16 @@ pub(super) fn of_domain(
     let authorities = trust_bundle(&domain.ca_certs).unwrap_or_default();
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(authorities.iter().cloned());
+    let algorithms = provider.signature_verification_algorithms;
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-    Ok(ruled(config, builder.build()?, authorities))
+    Ok(ruled(config, builder.build()?, algorithms, authorities))
 }
 
 /// `verifier` with the rules about subjects, where there are any.
 fn ruled(
     config: &Config,
     verifier: Arc<dyn ClientCertVerifier>,
+    algorithms: WebPkiSupportedAlgorithms,
     authorities: Vec<CertificateDer<'static>>,
 ) -> Arc<dyn ClientCertVerifier> {
     if !config.enable_verify_client_certificate_metadata {
@@ -64,6 +64,7 @@ fn ruled(
     }
     Arc::new(Ruled {
         verifier,
+        algorithms,
         authorities,
         rules: config.verify_client_certificate_metadata.clone(),
     })
@@ -73,6 +74,7 @@ fn ruled(
 #[derive(Debug)]
 struct Ruled {
     verifier: Arc<dyn ClientCertVerifier>,
+    algorithms: WebPkiSupportedAlgorithms,
     /// The configured authorities; rules name some of them.
     authorities: Vec<CertificateDer<'static>>,
     rules: Vec<MetadataRule>,
@@ -146,29 +148,7 @@ impl ClientCertVerifier for Ruled {
         }
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier
-            .verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier
-            .verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
-    }
+    verify_signatures!();
 }
 
 #[cfg(test)]
