@@ -113,6 +113,10 @@ impl Up {
             max_idle_conns_per_host: 100,
             drain_wait: Duration::ZERO,
             drain_timeout: DRAIN,
+            // No Loggregator on this machine.
+            enable_envelope_v1_metrics: false,
+            send_http_start_stop_server_event: false,
+            send_http_start_stop_client_event: false,
             ..Config::default()
         };
         config.status.port = self.health_port;
