@@ -9,6 +9,8 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use super::text::is_of_connection;
 use crate::http1::Framing;
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-vcap-request-id");
+
 /// A head in text.
 pub(super) struct Lines {
     /// The first line.
@@ -91,15 +93,37 @@ fn fields(
         }
         let colon = at + memchr::memchr(b':', &text[at..end]).ok_or_else(malformed)?;
         let value = text[colon + 1..end].trim_ascii();
-        let name = HeaderName::from_bytes(&text[at..colon]).map_err(|_| malformed())?;
         let mut value =
             HeaderValue::from_maybe_shared(text.slice_ref(value)).map_err(|_| malformed())?;
+        let name = match name(&text[at..colon]) {
+            Some(name) => name,
+            None => HeaderName::from_bytes(&text[at..colon]).map_err(|_| malformed())?,
+        };
         // Another one each time: in the other side's table it would only push out what comes again.
-        value.set_sensitive(name == "x-vcap-request-id");
+        value.set_sensitive(name == REQUEST_ID);
         found(name, value);
         at += length + 1;
     }
     Ok(())
+}
+
+/// The names that nearly every head has, without the search among all that there are.
+fn name(text: &[u8]) -> Option<HeaderName> {
+    let first = text.first()?.to_ascii_lowercase();
+    let (known, name) = match (text.len(), first) {
+        (4, b'd') => ("date", header::DATE),
+        (6, b's') => ("server", header::SERVER),
+        (10, b's') => ("set-cookie", header::SET_COOKIE),
+        (10, b'c') => ("connection", header::CONNECTION),
+        (10, b'u') => ("user-agent", header::USER_AGENT),
+        (12, b'c') => ("content-type", header::CONTENT_TYPE),
+        (13, b'c') => ("cache-control", header::CACHE_CONTROL),
+        (14, b'c') => ("content-length", header::CONTENT_LENGTH),
+        (17, b'x') => ("x-vcap-request-id", REQUEST_ID),
+        (17, b't') => ("transfer-encoding", header::TRANSFER_ENCODING),
+        _ => return None,
+    };
+    known.as_bytes().eq_ignore_ascii_case(text).then_some(name)
 }
 
 fn malformed() -> io::Error {

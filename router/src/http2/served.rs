@@ -55,8 +55,9 @@ impl Served {
             }
         };
         let tunnel = request.extensions().get::<Protocol>().is_some();
-        let has_length = request.headers().contains_key(header::CONTENT_LENGTH);
-        let coding = match tunnel || has_length || request.method() == Method::CONNECT {
+        let has_length = || request.headers().contains_key(header::CONTENT_LENGTH);
+        let plain = !has_body || tunnel || request.method() == Method::CONNECT || has_length();
+        let coding = match plain {
             true => Coding::Plain,
             false => Coding::Chunked,
         };

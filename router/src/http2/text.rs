@@ -41,12 +41,18 @@ pub(super) fn request<T>(
     text.extend_from_slice(b" HTTP/1.1\r\nHost: ");
     text.extend_from_slice(authority);
     text.extend_from_slice(b"\r\n");
+    let mut has_cookies = false;
     for (name, value) in fields {
-        if *name != header::HOST && *name != header::COOKIE && !is_of_connection(name) {
-            line(name, value.as_bytes(), &mut text);
+        match *name {
+            header::HOST => {}
+            header::COOKIE => has_cookies = true,
+            ref name if is_of_connection(name) => {}
+            ref name => line(name, value.as_bytes(), &mut text),
         }
     }
-    cookies(fields, &mut text);
+    if has_cookies {
+        cookies(fields, &mut text);
+    }
     if let Some(protocol) = protocol {
         text.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: ");
         text.extend_from_slice(protocol.as_str().as_bytes());
