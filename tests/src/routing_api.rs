@@ -39,6 +39,8 @@ struct State {
     uaa_failures: AtomicUsize,
     /// Whether calls of the Routing API come to nothing.
     away: AtomicBool,
+    /// Status and body of what is answered in place of a list.
+    instead: Mutex<Option<(&'static str, &'static str)>>,
     /// Holds lists back.
     gate: Mutex<Option<Arc<Gate>>>,
 }
@@ -161,6 +163,11 @@ impl RoutingApi {
         self.state.uaa_failures.store(calls, Ordering::Release);
     }
 
+    /// Answers so in place of a list, or with the list again.
+    pub fn answer_lists(&self, instead: Option<(&'static str, &'static str)>) {
+        *lock(&self.state.instead) = instead;
+    }
+
     /// Lets no list go until the gate is open.
     pub fn hold_lists(&self) -> Arc<Gate> {
         let gate = Arc::new(Gate::default());
@@ -246,7 +253,10 @@ impl State {
                     if let Some(gate) = gate {
                         gate.wait();
                     }
-                    peer.send(ok(&format!("{list}\n")))?;
+                    match *lock(&self.instead) {
+                        Some((status, body)) => peer.send(answer(status, body))?,
+                        None => peer.send(ok(&format!("{list}\n")))?,
+                    }
                 }
                 "/routing/v1/events" => {
                     let (sender, events) = channel();

@@ -320,6 +320,64 @@ fn a_list_that_takes_its_time_holds_up_no_event_and_takes_nothing_back() {
 }
 
 #[test]
+fn what_is_no_list_takes_no_route_away() {
+    let (api, backend) = (RoutingApi::start(), Backend::saying("here"));
+    api.list(&[&RoutingApi::entry("app.test", &backend)]);
+    let router = api.configure(restless()).start();
+    wait_for(&router, "app.test", 200);
+    let failed = || router.log().with_message("failed-to-fetch-routes");
+    for (instead, told) in [
+        (
+            (
+                "500 Internal Server Error",
+                "{\"name\":\"DBCommunicationError\"}",
+            ),
+            "DBCommunicationError",
+        ),
+        (("200 OK", "[{\"route\":"), "EOF"),
+        (("200 OK", "null"), "invalid type: null"),
+        (("200 OK", "[{\"port\":70000}]"), "70000"),
+    ] {
+        api.answer_lists(Some(instead));
+        eventually(told, || {
+            failed()
+                .iter()
+                .any(|event| event.text.contains(told))
+                .then_some(())
+        });
+    }
+    assert_eq!(router.get("app.test", "/").text(), "here");
+    api.answer_lists(None);
+    router.wait_for_event("routing-api-is-back");
+    assert_eq!(router.log().with_message("routing-api-is-away").len(), 1);
+    assert!(router.log().with_message("route-unregistered").is_empty());
+}
+
+#[test]
+fn trouble_with_tokens_and_with_subscriptions_is_counted() {
+    let api = RoutingApi::start();
+    let router = api.configure(restless()).start();
+    api.wait_for_subscribers(1);
+    for name in ["token_fetch_errors", "subscribe_events_errors"] {
+        assert_eq!(router.metrics().sum(name), 0.0);
+    }
+    api.fail_tokens(usize::MAX);
+    api.forget_tokens();
+    api.hang_up();
+    for name in ["token_fetch_errors", "subscribe_events_errors"] {
+        eventually(name, || (router.metrics().sum(name) > 0.0).then_some(()));
+    }
+    let error = router.wait_for_event("failed-to-subscribe-to-routing-events");
+    assert!(
+        error.text.contains("unable-to-fetch-token"),
+        "{}",
+        error.text
+    );
+    api.fail_tokens(0);
+    api.wait_for_subscribers(1);
+}
+
+#[test]
 fn while_it_is_away_its_routes_do_not_grow_old_where_that_is_configured() {
     let (api, backend) = (RoutingApi::start(), Backend::saying("here"));
     let mut entry = RoutingApi::entry("app.test", &backend);
