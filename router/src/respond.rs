@@ -1,15 +1,17 @@
 //! The only place that turns an error into a response (spec 4.10).
 
 mod page;
+mod refusal;
 
 use std::borrow::Cow;
 
-use crate::http1::{Refusal, status, write};
+use crate::http1::{status, write};
 use crate::message::Version;
 use crate::route_service::{Denial, Invalid};
 use crate::upstream::{Cause, Failure, TlsFailure};
 
 pub use page::{Page, PageError, Shown};
+pub use refusal::refusal;
 
 /// An answer that the router makes itself.
 #[derive(Debug)]
@@ -402,54 +404,4 @@ pub fn connection_line(version: Version, keep_alive: bool) -> &'static [u8] {
         (Version::Http10, true) => b"Connection: keep-alive\r\n",
         _ => b"",
     }
-}
-
-/// The bytes that answer a request which was refused before it was one (spec 4.2); the connection ends behind them.
-pub fn refusal(refusal: Refusal, date: &[u8], page: Option<&Page>) -> Vec<u8> {
-    let (line, body) = match refusal {
-        Refusal::Malformed => ("400 Bad Request", "400 Bad Request"),
-        Refusal::HeaderName => (
-            "400 Bad Request: invalid header name",
-            "400 Bad Request: invalid header name",
-        ),
-        Refusal::HostMissing => (
-            "400 Bad Request: missing required Host header",
-            "400 Bad Request: missing required Host header",
-        ),
-        Refusal::HostMalformed => (
-            "400 Bad Request: malformed Host header",
-            "400 Bad Request: malformed Host header",
-        ),
-        Refusal::TransferEncoding => ("501 Not Implemented", "Unsupported transfer encoding"),
-        Refusal::TooLarge => (
-            "431 Request Header Fields Too Large",
-            "431 Request Header Fields Too Large",
-        ),
-        Refusal::MajorVersion => (
-            "505 HTTP Version Not Supported: unsupported protocol version",
-            "505 HTTP Version Not Supported: unsupported protocol version",
-        ),
-        Refusal::MinorVersion => return b"HTTP/1.0 400 Bad Request\r\n\r\n".to_vec(),
-        Refusal::Expectation => {
-            let mut out = Vec::new();
-            let recipient = Recipient {
-                version: Version::Http11,
-                keep_alive: false,
-                head_only: false,
-            };
-            Answer::bare(417).write(&recipient, date, page, &mut out);
-            return out;
-        }
-        Refusal::Http2Preface => {
-            let mut out = Vec::new();
-            let recipient = Recipient {
-                version: Version::Http11,
-                keep_alive: false,
-                head_only: false,
-            };
-            Answer::empty_host().write(&recipient, date, page, &mut out);
-            return out;
-        }
-    };
-    format!("HTTP/1.1 {line}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n{body}").into_bytes()
 }

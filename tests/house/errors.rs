@@ -74,7 +74,11 @@ fn is_answer(text: &str) -> bool {
 fn every_text_of_an_error_is_on_the_page_about_errors() {
     let page = read(PAGE);
     let mut missing = Vec::new();
-    for path in ["router/src/respond.rs", "router/src/upstream/classify.rs"] {
+    for path in [
+        "router/src/respond.rs",
+        "router/src/respond/refusal.rs",
+        "router/src/upstream/classify.rs",
+    ] {
         for text in literals(&read(path)).iter().filter(|text| is_answer(text)) {
             for part in fixed_parts(text) {
                 if !page.contains(part.trim()) {
@@ -104,6 +108,7 @@ fn every_text_of_an_error_is_on_the_page_about_errors() {
 fn every_text_that_the_page_shows_as_the_routers_is_one() {
     let sources: String = [
         "router/src/respond.rs",
+        "router/src/respond/refusal.rs",
         "router/src/upstream/classify.rs",
         "router/src/http1/response.rs",
         "router/src/http1/chunked.rs",
