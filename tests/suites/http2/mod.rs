@@ -9,6 +9,7 @@ mod backends;
 mod caller;
 mod clients;
 mod conformance;
+mod grpc;
 mod matrix;
 mod smuggling;
 mod tunnels;
