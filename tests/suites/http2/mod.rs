@@ -10,6 +10,7 @@ mod caller;
 mod clients;
 mod conformance;
 mod grpc;
+mod limits;
 mod matrix;
 mod smuggling;
 mod tunnels;

@@ -150,3 +150,21 @@ fn upgrades_pass_services_where_they_may() {
         Some("route_service_unsupported")
     );
 }
+
+#[test]
+fn a_request_that_comes_back_is_not_counted_again_by_the_limits_of_its_route() {
+    let town = Town::new();
+    let limits = town
+        .router()
+        .with("route_options.rate_limit", "2/h")
+        .with("route_options.max_concurrent_requests", 1);
+    let router = town.open(limits);
+    for _ in 0..2 {
+        assert_eq!(ask(&mut router.client(), "/p", "").text(), "checked");
+    }
+    assert_eq!(ask(&mut router.client(), "/p", "").status, 429);
+    let signed = headers_of(&town.service.requests()[0]);
+    for _ in 0..3 {
+        assert_eq!(ask(&mut router.client(), "/p", &signed).text(), "app");
+    }
+}
