@@ -21,8 +21,8 @@ use tokio::task::JoinSet;
 use crate::accept::FrontEndError;
 use crate::config::{BalancingAlgorithm, Config};
 use crate::control::{
-    ConnectError, Health, Identity, Registrar, RoutingApi, Segments, Subscriber, default_limits,
-    publish_active_apps, report_to_loggregator, watch_failures,
+    ConnectError, Credentials, Health, Identity, Registrar, RoutingApi, Segments, Subscriber,
+    default_limits, publish_active_apps, report_to_loggregator, watch_failures,
 };
 use crate::observe::access_log::{self, AccessLog, LogSettings};
 use crate::observe::registry::Metrics;
@@ -33,6 +33,7 @@ use crate::worker::{Handover, Parts, Phase, Scheme, Settings, handovers, spawn};
 use operators::{OperatorTls, Operators};
 use settings::{Fixed, settings};
 
+pub use crate::control::nats_tls;
 pub use debug::DebugServer;
 pub use reload::{ReloadError, Reloader};
 pub use sockets::Sockets;
@@ -106,6 +107,7 @@ pub struct Router {
     log: AccessLog,
     ports: Ports,
     operator_tls: OperatorTls,
+    credentials: Credentials,
     sockets: Sockets,
     /// Whether the bus is closed for good.
     bus_closed: watch::Receiver<bool>,
@@ -180,6 +182,8 @@ impl Router {
             .map_err(|error| StartError::Worker(error.into()))?;
         let log = log.map_err(StartError::AccessLog)?;
         let routing_api = RoutingApi::connect(&config, Arc::clone(&metrics)).await?;
+        let calls = routing_api.as_ref().and_then(RoutingApi::tls);
+        let credentials = Credentials::new(bus.clone(), calls);
         let mut tasks = JoinSet::new();
         let identity = Identity::new(&config, local_ip);
         let operators = Operators {
@@ -260,6 +264,7 @@ impl Router {
             log,
             ports,
             operator_tls,
+            credentials,
             sockets,
             bus_closed,
             tasks,

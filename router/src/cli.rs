@@ -5,11 +5,11 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cloverleaf_bus::{Bus, NatsCredentials, NatsOptions, NatsTls, ServerAddress, Status};
+use cloverleaf_bus::{Bus, NatsCredentials, NatsOptions, ServerAddress, Status};
 use cloverleaf_telemetry::{Format, Json, Level, LogHandle, Settings, TimestampFormat};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{DebugServer, Reloader, Router, Sockets, StartError};
+use crate::app::{DebugServer, Reloader, Router, Sockets, StartError, nats_tls};
 use crate::config::{Arguments, Config, Loaded, LogLevel, NatsHost};
 use crate::respond::Page;
 
@@ -240,11 +240,7 @@ fn nats_options(config: &Config) -> NatsOptions {
             user: nats.user.clone(),
             password: nats.pass.clone(),
         }),
-        tls: nats.tls_enabled.then(|| NatsTls {
-            ca_certs: nats.ca_certs.clone(),
-            cert_chain: nats.cert_chain.clone(),
-            private_key: nats.private_key.clone(),
-        }),
+        tls: nats_tls(config),
         client_name: Some("cloverleaf-router".to_owned()),
         ping_interval: config.nats_client_ping_interval,
         ..NatsOptions::default()

@@ -142,6 +142,11 @@ impl NatsServer {
             .unwrap_or_else(|error| panic!("NATS: {error}"))
     }
 
+    /// Asks for `access` from its next start on.
+    pub fn require(&mut self, access: BusAccess) {
+        self.access = access;
+    }
+
     /// Kills it.
     pub fn kill(&mut self) {
         self.process = None;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use cloverleaf_tests::{
-    Authority, Backend, Folder, Http2Client, Identity, Port, Registration, Router, Start,
-    TlsClient, TlsFront, eventually, ok, remains, request,
+    Authority, Backend, BusAccess, Folder, Http2Client, Identity, NatsServer, Port, Registration,
+    Router, Start, TlsClient, TlsFront, eventually, ok, remains, request,
 };
 use rustix::process::Signal;
 use rustls::ClientConfig;
@@ -498,4 +498,45 @@ fn requests_on_one_connection_of_http2_come_each_under_the_settings_of_its_time(
     router.process().signal(Signal::HUP);
     router.wait_for_event("config-reloaded");
     eventually("the new setting", || (ask() == "https").then_some(()));
+}
+
+#[test]
+fn nats_is_shown_the_new_certificate_at_the_next_connection_and_judged_by_the_new_authorities() {
+    let edge = Edge::new();
+    let files = [
+        ("ca_certs", "nats.pem"),
+        ("cert_chain", "nats.crt"),
+        ("private_key", "nats.key"),
+    ];
+    let write = |access: &BusAccess| {
+        for (key, file) in files {
+            let text = access.config()[key].as_str().expect("PEM text").to_owned();
+            edge.folder.write(file, &text);
+        }
+    };
+    let (first, second) = (BusAccess::mutual_tls(), BusAccess::mutual_tls());
+    write(&first);
+    let mut start = Router::builder().with_bus(NatsServer::start_with(first));
+    for (key, file) in files {
+        start = start
+            .with(&format!("nats.{key}"), serde_json::Value::Null)
+            .with(&format!("nats.{key}_file"), edge.path(file));
+    }
+    let mut router = start.start();
+    write(&second);
+    router.wait_for_event("certificates-reloaded");
+    assert!(
+        router
+            .log()
+            .with_message("config-key-needs-restart")
+            .is_empty()
+    );
+    // Another authority, another server, another client: nothing of before would do.
+    router.bus_mut(0).kill();
+    router.bus_mut(0).require(second);
+    router.bus_mut(0).resume();
+    router.wait_for_event("nats-connection-reconnected");
+    let backend = Backend::saying("hello");
+    router.register(&Registration::of("app.test", &backend));
+    assert_eq!(router.get("app.test", "/").text(), "hello");
 }

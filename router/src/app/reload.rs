@@ -165,9 +165,11 @@ impl Router {
             resume_sessions(&mut made, &self.settings.borrow());
         }
         self.settings.send_replace(made);
-        for error in self.operator_tls.renew(of_operators) {
+        let of_operators = self.operator_tls.renew(of_operators);
+        let of_operators = of_operators.iter().map(ToString::to_string);
+        for error in of_operators.chain(self.credentials.renew(&config)) {
             self.count(Reload::Files, Outcome::Refused);
-            tracing::error!(target: "main", { error = %error }, "certificate-refused");
+            tracing::error!(target: "main", { error }, "certificate-refused");
         }
         self.config = config;
         self.look_at_certificates();

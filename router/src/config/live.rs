@@ -66,6 +66,19 @@ pub(super) const LIVE: &[&str] = &[
     "upgrade.drain_timeout",
     "http_1_endpoint_timeout",
     "http_2_endpoint_timeout",
+    // NATS and the Routing API, where they are spoken to over TLS.
+    "nats.ca_certs",
+    "nats.ca_certs_file",
+    "nats.cert_chain",
+    "nats.cert_chain_file",
+    "nats.private_key",
+    "nats.private_key_file",
+    "routing_api.ca_certs",
+    "routing_api.ca_certs_file",
+    "routing_api.cert_chain",
+    "routing_api.cert_chain_file",
+    "routing_api.private_key",
+    "routing_api.private_key_file",
     // Listeners for operators, where they speak TLS.
     "status.tls.certificate",
     "status.tls.certificate_file",
@@ -86,11 +99,24 @@ impl Config {
     /// Takes over from `newer` what can change while the router runs.
     pub fn take_live(&mut self, newer: &Config) -> Changes {
         let mut changes = Changes::default();
-        // Without a listener there is nothing whose certificate could change.
-        let stays_open = self.status.tls.is_enabled() && newer.status.tls.is_enabled();
+        // What is not spoken over TLS has no certificate that could change.
+        let secured = |is_so: fn(&Config) -> bool| is_so(self) && is_so(newer);
+        let over_tls = [
+            (
+                "status.tls.",
+                secured(|config| config.status.tls.is_enabled()),
+            ),
+            ("nats.", secured(|config| config.nats.tls_enabled)),
+            (
+                "routing_api.",
+                secured(|config| config.routing_api.is_enabled()),
+            ),
+        ];
         self.merge(newer, "", &mut |change| {
-            let of_health = change.key.starts_with("status.tls.");
-            let is_live = is_live(&change.key) && (stays_open || !of_health);
+            let mut of_section = over_tls
+                .iter()
+                .filter(|(name, _)| change.key.starts_with(name));
+            let is_live = is_live(&change.key) && of_section.all(|(_, is_so)| *is_so);
             match is_live {
                 true => changes.live.push(change),
                 false => changes.after_restart.push(change),

@@ -19,11 +19,11 @@ section! {
         cert_chain: String => Works,
         /// Private key of the router, PEM text.
         private_key: String => Works,
-        /// File with the authorities, in place of `ca_certs`; read at start.
+        /// File with the authorities, in place of `ca_certs`; watched.
         ca_certs_file: String => Works,
-        /// File with the chain, in place of `cert_chain`; read at start.
+        /// File with the chain, in place of `cert_chain`; watched.
         cert_chain_file: String => Works,
-        /// File with the private key, in place of `private_key`; read at start.
+        /// File with the private key, in place of `private_key`; watched.
         private_key_file: String => Works,
     }
 }

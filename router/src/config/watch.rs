@@ -88,7 +88,8 @@ impl Drop for FileWatch {
 }
 
 struct Looker {
-    /// `None` where the system cannot watch: then there are the looks without being told.
+    orders: Sender<Order>,
+    /// `None` while there is nothing to watch, or where the system cannot: then there are the looks without being told.
     watcher: Option<notify::RecommendedWatcher>,
     files: BTreeSet<PathBuf>,
     folders: BTreeSet<PathBuf>,
@@ -97,22 +98,9 @@ struct Looker {
 
 impl Looker {
     fn new(orders: Sender<Order>) -> Looker {
-        let told = move |event: notify::Result<notify::Event>| {
-            // Our own looks are events too.
-            let is_look = |kind: &EventKind| {
-                kind.is_access() && *kind != EventKind::Access(AccessKind::Close(AccessMode::Write))
-            };
-            if event.is_ok_and(|event| !is_look(&event.kind)) {
-                drop(orders.send(Order::Look));
-            }
-        };
-        let watcher = notify::recommended_watcher(told)
-            .inspect_err(|error| {
-                tracing::warn!(target: "main", { error = %error }, "file-watch-polls");
-            })
-            .ok();
         Looker {
-            watcher,
+            orders,
+            watcher: None,
             files: BTreeSet::new(),
             folders: BTreeSet::new(),
             contents: 0,
@@ -121,7 +109,11 @@ impl Looker {
 
     fn run(mut self, orders: &Receiver<Order>, changed: &Notify) {
         loop {
-            match orders.recv_timeout(POLL) {
+            let order = match self.files.is_empty() {
+                true => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                false => orders.recv_timeout(POLL),
+            };
+            match order {
                 Ok(Order::Watch(files)) => self.watch(files, changed),
                 Ok(Order::Look) => match settle(orders) {
                     Settled::Quiet => {}
@@ -149,6 +141,9 @@ impl Looker {
 
     fn follow(&mut self) {
         let folders = self.files.iter().flat_map(|file| folders(file)).collect();
+        if self.watcher.is_none() && !self.files.is_empty() {
+            self.watcher = watcher(self.orders.clone());
+        }
         let Some(watcher) = &mut self.watcher else {
             return;
         };
@@ -164,6 +159,23 @@ impl Looker {
             }
         }
     }
+}
+
+/// Orders a look at every change.
+fn watcher(orders: Sender<Order>) -> Option<notify::RecommendedWatcher> {
+    let told = move |event: notify::Result<notify::Event>| {
+        // Our own looks are events too.
+        let is_look = |kind: &EventKind| {
+            kind.is_access() && *kind != EventKind::Access(AccessKind::Close(AccessMode::Write))
+        };
+        if event.is_ok_and(|event| !is_look(&event.kind)) {
+            drop(orders.send(Order::Look));
+        }
+    };
+    let made = notify::recommended_watcher(told).inspect_err(|error| {
+        tracing::debug!(target: "main", { error = %error }, "file-watch-polls");
+    });
+    made.ok()
 }
 
 enum Settled {

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1;
@@ -29,7 +30,22 @@ const SHOWN: usize = 200;
 pub(super) struct Server {
     host: Box<str>,
     port: u16,
-    tls: Option<Arc<ClientConfig>>,
+    tls: Option<CallTls>,
+}
+
+/// How TLS is spoken with a service, which may change: the next call follows.
+#[derive(Clone, Debug)]
+pub struct CallTls(Arc<ArcSwap<ClientConfig>>);
+
+impl CallTls {
+    fn new(client: ClientConfig) -> CallTls {
+        CallTls(Arc::new(ArcSwap::from_pointee(client)))
+    }
+
+    /// As `client` says from now on.
+    pub fn replace(&self, client: ClientConfig) {
+        self.0.store(Arc::new(client));
+    }
 }
 
 /// An answer whose body is still to be read.
@@ -85,8 +101,13 @@ impl Server {
         Server {
             host: host.into(),
             port,
-            tls: tls.map(Arc::new),
+            tls: tls.map(CallTls::new),
         }
+    }
+
+    /// How TLS is spoken with it, to be changed.
+    pub(super) fn tls(&self) -> Option<&CallTls> {
+        self.tls.as_ref()
     }
 
     /// Sends a request; `Host` is added. The head of the answer must come within `limit`. Safe to cancel.
@@ -107,7 +128,7 @@ impl Server {
             Some(tls) => {
                 let name = ServerName::try_from(self.host.trim_matches(['[', ']']).to_owned())
                     .map_err(|_| CallError::NoName(self.host.clone()))?;
-                let handshake = TlsConnector::from(Arc::clone(tls)).connect(name, stream);
+                let handshake = TlsConnector::from(tls.0.load_full()).connect(name, stream);
                 let handshake = timeout(CONNECT, handshake).await;
                 let stream = handshake
                     .map_err(|_| CallError::TimedOut("in the TLS handshake"))?

@@ -5,6 +5,7 @@
 mod active_apps;
 mod call;
 mod component;
+mod credentials;
 mod failures;
 mod listener;
 mod loggregator;
@@ -23,7 +24,9 @@ pub mod tls;
 pub mod varz;
 
 pub use active_apps::publish_active_apps;
+pub use call::CallTls;
 pub use component::{announce, answer_discovery};
+pub use credentials::{Credentials, nats_tls};
 pub use failures::watch_failures;
 pub use health::Health;
 pub use listener::{Listener, TlsSettings, Transport};

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::error::{BusError, ConnectError};
 use crate::in_process::Hub;
 use crate::message::{Message, Subject};
-use crate::nats::{Connection, NatsOptions};
+use crate::nats::{Connection, NatsOptions, NatsTls};
 use crate::queue::{PendingLimits, Subscription};
 use crate::status::{Board, Health, Stats, StatusEvents};
 use crate::subject::{self, Pattern};
@@ -43,6 +43,19 @@ impl Bus {
     pub async fn connect(options: NatsOptions) -> Result<Bus, ConnectError> {
         let connection = Connection::start(options).await?;
         Ok(Bus(Kind::Nats(Arc::new(connection))))
+    }
+
+    /// Shows servers another identity and trusts other authorities, from the next handshake on. Without TLS, and in the
+    /// process, nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::Tls`] when they cannot be used; those of before stay then.
+    pub fn renew_tls(&self, tls: &NatsTls) -> Result<(), ConnectError> {
+        match &self.0 {
+            Kind::InProcess(_) => Ok(()),
+            Kind::Nats(connection) => connection.renew_tls(tls),
+        }
     }
 
     /// Subscribes to a pattern: `*` stands for one word, `>` at the end for one or more.

@@ -29,6 +29,7 @@ use crate::subject::Pattern;
 use crate::task::OwnedTask;
 use events::{EventWatch, host_and_addr};
 use plan::{Plan, Step};
+use tls::Credentials;
 
 /// How many messages the library may hold for a subscription before they reach ours. The connection
 /// reads 128 times 64 KiB in one turn at most, which is less than this many of the shortest.
@@ -47,6 +48,7 @@ pub(crate) struct Connection {
     board: Arc<Board>,
     plan: Arc<Plan>,
     pending: PendingLimits,
+    credentials: Option<Arc<Credentials>>,
     _event_watch: OwnedTask,
     _drop_reports: OwnedTask,
 }
@@ -54,7 +56,8 @@ pub(crate) struct Connection {
 impl Connection {
     /// Tries the servers as [`NatsOptions`] say.
     pub(crate) async fn start(options: NatsOptions) -> Result<Connection, ConnectError> {
-        let tls = options.tls.as_ref().map(tls::client_config).transpose()?;
+        let credentials = options.tls.as_ref().map(Credentials::new).transpose()?;
+        let tls = credentials.as_ref().map(Credentials::config).transpose()?;
         let jitter = if tls.is_some() { JITTER_TLS } else { JITTER };
         let plan = Arc::new(Plan::new(&options.servers, options.reconnect_wait, jitter)?);
         let tries = options.start_tries.max(1);
@@ -72,7 +75,10 @@ impl Connection {
                 // The library bounds a connection, but not the look-up of its name.
                 let reason = match timeout(options.connect_timeout * 2, attempt).await {
                     Ok(Ok(client)) => {
-                        return Ok(Connection::with(client, incoming, plan, options.pending).await);
+                        let mut connection =
+                            Connection::with(client, incoming, plan, options.pending).await;
+                        connection.credentials = credentials;
+                        return Ok(connection);
                     }
                     Ok(Err(error)) => with_sources(&error),
                     Err(_) => "timed out".to_owned(),
@@ -103,9 +109,18 @@ impl Connection {
             client,
             plan,
             pending,
+            credentials: None,
             _event_watch: OwnedTask::spawn(watch.run(incoming)),
             _drop_reports: OwnedTask::spawn(Arc::clone(&board).report_drops()),
             board,
+        }
+    }
+
+    /// See [`Bus::renew_tls`](crate::Bus::renew_tls).
+    pub(crate) fn renew_tls(&self, tls: &NatsTls) -> Result<(), ConnectError> {
+        match &self.credentials {
+            Some(credentials) => credentials.renew(tls),
+            None => Ok(()),
         }
     }
 

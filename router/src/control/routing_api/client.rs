@@ -10,7 +10,7 @@ use tokio::task::{JoinError, spawn_blocking};
 use super::entry::Entry;
 use super::tokens::{TokenError, Tokens, Wanted};
 use crate::config::Config;
-use crate::control::call::{Answer, CallError, Server};
+use crate::control::call::{Answer, CallError, CallTls, Server};
 use crate::tls::{self, CallsError};
 
 /// How long an answer, or a whole list, may take (spec 2.7).
@@ -102,6 +102,11 @@ impl Client {
         let routes = client.routes().await;
         routes.map_err(|error| ConnectError::Routes(error.to_string()))?;
         Ok(client)
+    }
+
+    /// How TLS is spoken with the API, to be changed.
+    pub(super) fn tls(&self) -> Option<&CallTls> {
+        self.api.tls()
     }
 
     /// All routes. Safe to cancel.

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::Registrar;
+use super::call::CallTls;
 use crate::config::Config;
 use crate::observe::registry::{Incident, Metrics};
 use crate::table::{Change, SourceId};
@@ -70,6 +71,11 @@ impl RoutingApi {
             interval: if half.is_zero() { INTERVAL } else { half },
             metrics,
         }))
+    }
+
+    /// How TLS is spoken with it, to be changed; `None` where it is not.
+    pub fn tls(&self) -> Option<CallTls> {
+        self.client.tls().cloned()
     }
 
     /// Keeps the table in step until the future is dropped.

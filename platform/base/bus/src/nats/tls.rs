@@ -1,38 +1,141 @@
 //! Mutual TLS towards NATS: TLS 1.2 and 1.3, only the given authorities trusted.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use rustls::client::WebPkiServerVerifier;
-use rustls::crypto::aws_lc_rs;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use crate::error::ConnectError;
 use crate::nats::NatsTls;
 
-/// Makes the configuration that every connection attempt uses.
-pub(super) fn client_config(tls: &NatsTls) -> Result<ClientConfig, ConnectError> {
-    let mut roots = RootCertStore::empty();
-    for authority in certificates("ca_certs", &tls.ca_certs)? {
-        roots
-            .add(authority)
-            .map_err(|error| unusable("ca_certs", error))?;
+/// Who we are and whom we trust, which may change while a connection is up: the next handshake follows.
+#[derive(Debug)]
+pub(super) struct Credentials {
+    provider: Arc<CryptoProvider>,
+    current: RwLock<Current>,
+}
+
+#[derive(Clone, Debug)]
+struct Current {
+    trust: Arc<WebPkiServerVerifier>,
+    identity: Arc<CertifiedKey>,
+}
+
+impl Credentials {
+    pub(super) fn new(tls: &NatsTls) -> Result<Arc<Credentials>, ConnectError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let current = RwLock::new(Current::new(tls, &provider)?);
+        Ok(Arc::new(Credentials { provider, current }))
     }
-    let chain = certificates("cert_chain", &tls.cert_chain)?;
-    let key = PrivateKeyDer::from_pem_slice(tls.private_key.as_bytes())
-        .map_err(|error| unusable("private_key", error))?;
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier =
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-            .build()
-            .map_err(|error| unusable("ca_certs", error))?;
-    ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .map_err(|error| unusable("protocol versions", error))?
-        .with_webpki_verifier(verifier)
-        .with_client_auth_cert(chain, key)
-        .map_err(|error| unusable("cert_chain and private_key", error))
+
+    /// Changes them; those of before stay when these cannot be used.
+    pub(super) fn renew(&self, tls: &NatsTls) -> Result<(), ConnectError> {
+        let newer = Current::new(tls, &self.provider)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = newer;
+        Ok(())
+    }
+
+    /// Makes the configuration that every connection attempt uses.
+    pub(super) fn config(self: &Arc<Credentials>) -> Result<ClientConfig, ConnectError> {
+        let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .map_err(|error| unusable("protocol versions", error))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(self) as Arc<dyn ServerCertVerifier>)
+            .with_client_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesClientCert>);
+        // A session that is resumed is one of the credentials that it began with.
+        config.resumption = Resumption::disabled();
+        Ok(config)
+    }
+
+    fn current(&self) -> Current {
+        // It is whole at any time.
+        let current = self.current.read();
+        current.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Current {
+    fn new(tls: &NatsTls, provider: &Arc<CryptoProvider>) -> Result<Current, ConnectError> {
+        let mut roots = RootCertStore::empty();
+        for authority in certificates("ca_certs", &tls.ca_certs)? {
+            roots
+                .add(authority)
+                .map_err(|error| unusable("ca_certs", error))?;
+        }
+        let chain = certificates("cert_chain", &tls.cert_chain)?;
+        let key = PrivateKeyDer::from_pem_slice(tls.private_key.as_bytes())
+            .map_err(|error| unusable("private_key", error))?;
+        let trust =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+                .build()
+                .map_err(|error| unusable("ca_certs", error))?;
+        let identity = CertifiedKey::from_der(chain, key, provider)
+            .map_err(|error| unusable("cert_chain and private_key", error))?;
+        Ok(Current {
+            trust,
+            identity: Arc::new(identity),
+        })
+    }
+}
+
+impl ResolvesClientCert for Credentials {
+    fn resolve(
+        &self,
+        _authorities: &[&[u8]],
+        schemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
+        let identity = self.current().identity;
+        identity.key.choose_scheme(schemes)?;
+        Some(identity)
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+impl ServerCertVerifier for Credentials {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let trust = self.current().trust;
+        trust.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let trust = self.current().trust;
+        trust.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let trust = self.current().trust;
+        trust.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.current().trust.supported_verify_schemes()
+    }
 }
 
 fn certificates(
@@ -62,6 +165,10 @@ fn unusable(
 mod tests {
     use super::*;
     use rustls::{ClientConnection, ProtocolVersion, ServerConfig, ServerConnection};
+
+    fn client_config(tls: &NatsTls) -> Result<ClientConfig, ConnectError> {
+        Credentials::new(tls)?.config()
+    }
 
     fn made() -> NatsTls {
         let made = rcgen::generate_simple_self_signed(["client".to_owned()]).unwrap();
@@ -154,5 +261,33 @@ mod tests {
             ..made()
         };
         assert_eq!(refused(&mixed), "cert_chain and private_key");
+    }
+
+    #[test]
+    fn credentials_change_for_the_next_handshake_and_stay_when_the_new_ones_are_bad() {
+        let (old, new) = (made(), made());
+        let credentials = Credentials::new(&old).unwrap();
+        let shown = || {
+            let scheme = [SignatureScheme::ECDSA_NISTP256_SHA256];
+            let identity = credentials.resolve(&[], &scheme).unwrap();
+            identity.cert.clone()
+        };
+        let of = |tls: &NatsTls| certificates("cert_chain", &tls.cert_chain).unwrap();
+        assert_eq!(shown(), of(&old));
+        let mixed = NatsTls {
+            private_key: old.private_key.clone(),
+            ..new.clone()
+        };
+        assert!(credentials.renew(&mixed).is_err());
+        assert_eq!(shown(), of(&old));
+        credentials.renew(&new).unwrap();
+        assert_eq!(shown(), of(&new));
+        let trusts = |tls: &NatsTls| {
+            let name = "client".try_into().unwrap();
+            let leaf = &of(tls)[0];
+            let judged = credentials.verify_server_cert(leaf, &[], &name, &[], UnixTime::now());
+            judged.is_ok()
+        };
+        assert!(trusts(&new) && !trusts(&old));
     }
 }
