@@ -16,6 +16,9 @@ use crate::respond::Page;
 /// How long the end waits for the last log lines to be written.
 const FLUSH: Duration = Duration::from_secs(1);
 
+/// How often certificates are looked at that nobody changes.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Runs the router to its end and gives the process's exit code (spec drop-in 1.8): 0 for a proper end, 1 for what cannot
 /// be started, 2 for a wrong command line.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -151,6 +154,9 @@ async fn serve(loaded: Loaded, log: LogHandle) -> ExitCode {
     if let Some(debug) = &debug {
         debug.watch(&router);
     }
+    let mut days = tokio::time::interval(DAY);
+    // The first one is at once, and at the start it was looked already.
+    days.tick().await;
     let end = loop {
         tokio::select! {
             end = signals.next() => break end,
@@ -168,6 +174,7 @@ async fn serve(loaded: Loaded, log: LogHandle) -> ExitCode {
                 }
                 break End::Stop("upgraded");
             }
+            _ = days.tick() => router.look_at_certificates(),
             () = reloader.file_changed() => reloader.refresh(&mut router).await,
             _ = hangup.recv() => {
                 let changes = reloader.reload(&mut router).await.unwrap_or_default();

@@ -57,7 +57,11 @@ fn every_example_is_valid_without_a_note() {
             let name = text[at + PLACE.len()..].split_whitespace().next();
             let file = folder.path().join(name.expect("a name"));
             fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
-            fs::write(&file, &identity.certificate).expect("a file");
+            let content = match file.extension().is_some_and(|ending| ending == "key") {
+                true => &identity.key,
+                false => &identity.certificate,
+            };
+            fs::write(&file, content).expect("a file");
         }
         let checked = Start::run(&text.replace(PLACE, &place), &["-check"]);
         let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -177,7 +177,7 @@ impl Router {
     }
 
     /// Shows how long the certificates in force are good for, and warns of those whose end is near.
-    pub(super) fn look_at_certificates(&self) {
+    pub fn look_at_certificates(&self) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.unwrap_or_default().as_secs();
         let lives = self.config.certificates();
