@@ -3,6 +3,7 @@
 mod certificates;
 mod clients;
 mod domains;
+mod tickets;
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,8 +16,8 @@ use std::time::Duration;
 use cloverleaf_config::pem::{PemError, validity};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::server::VerifierBuilderError;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ProducesTickets, VerifierBuilderError};
 use rustls::{HandshakeKind, ServerConfig, ServerConnection, SupportedProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
@@ -184,14 +185,18 @@ impl Terms {
     ) -> Result<Arc<ServerConfig>, rustls::Error> {
         let server = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&self.versions)?;
-        let server = match verifier {
-            None => server.with_no_client_auth(),
-            Some(verifier) => server.with_client_cert_verifier(verifier),
+        let keys = rustls::crypto::aws_lc_rs::Ticketer::new()?;
+        let (server, keys): (_, Arc<dyn ProducesTickets>) = match verifier {
+            None => (server.with_no_client_auth(), keys),
+            Some(verifier) => {
+                let tickets = Arc::new(tickets::Tickets::new(keys));
+                (server.with_client_cert_verifier(verifier), tickets)
+            }
         };
         let mut server = server.with_cert_resolver(Arc::clone(&self.certificates) as _);
         server.ignore_client_order = true;
         // Sessions are resumed by tickets alone, which cost no memory and work on every worker.
-        server.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
+        server.ticketer = keys;
         server.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
         server.send_tls13_tickets = 1;
         server.alpn_protocols = self.protocols.clone();
@@ -199,7 +204,8 @@ impl Terms {
     }
 }
 
-/// Whether a certificate is valid now. A resumed session brings one that was verified when the session began.
+/// Whether a certificate is valid now. A resumed session brings one that was verified when the session began; its ticket
+/// should have come to its end before (`tickets`), and this is what holds if it has not.
 fn is_current(certificate: &CertificateDer<'_>) -> bool {
     let now = i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
     validity(certificate).is_ok_and(|valid| valid.contains(&now))

@@ -93,8 +93,20 @@ impl Http2Client {
     /// # Errors
     /// When nobody listens, the handshake fails, or the server prefers another protocol.
     pub fn over_tls(port: u16, config: Arc<ClientConfig>) -> io::Result<Http2Client> {
+        Http2Client::over_tls_to("127.0.0.1", port, config)
+    }
+
+    /// As [`Http2Client::over_tls`], for this name: the server is told it, and must prove it.
+    ///
+    /// # Errors
+    /// As [`Http2Client::over_tls`], and when the name is none.
+    pub fn over_tls_to(
+        name: &str,
+        port: u16,
+        config: Arc<ClientConfig>,
+    ) -> io::Result<Http2Client> {
+        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
         wait("a TLS connection", async {
-            let name = ServerName::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST));
             let stream = TlsConnector::from(config).connect(name, tcp(port).await?);
             let stream = stream.await?;
             match stream.get_ref().1.alpn_protocol() {

@@ -4,6 +4,7 @@ mod callers;
 mod forwarded;
 mod handshakes;
 mod hosts;
+mod http2;
 mod refusals;
 mod route_services;
 mod sessions;

@@ -1,15 +1,19 @@
 //! Sessions that are resumed: one that began without a certificate must not go on where one is asked for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cloverleaf_tests::{Backend, Registration, eventually};
+use cloverleaf_tests::{Backend, Identity, Registration, eventually};
 use rustls::client::{
-    ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
-    Tls13ClientSessionValue,
+    ClientSessionMemoryCache, ClientSessionStore, ResolvesClientCert, Resumption,
+    Tls12ClientSessionValue, Tls13ClientSessionValue,
 };
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, NamedGroup};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, NamedGroup, SignatureScheme};
 
 use super::{World, ask, caller};
 
@@ -57,6 +61,43 @@ impl ClientSessionStore for Shameless {
 
     fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
         self.0.take_tls13_ticket(&Shameless::name())
+    }
+}
+
+/// Shows one certificate first, and another when it has been told to.
+#[derive(Debug)]
+struct Renewing {
+    certificates: [Arc<CertifiedKey>; 2],
+    renewed: AtomicBool,
+}
+
+impl Renewing {
+    fn new(identities: [&Identity; 2]) -> Arc<Renewing> {
+        let certificates = identities.map(|identity| {
+            let chain = CertificateDer::from_pem_slice(identity.certificate.as_bytes());
+            let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes());
+            let pair = CertifiedKey::from_der(
+                vec![chain.expect("a certificate")],
+                key.expect("a key"),
+                &aws_lc_rs::default_provider(),
+            );
+            Arc::new(pair.expect("a pair"))
+        });
+        Arc::new(Renewing {
+            certificates,
+            renewed: AtomicBool::new(false),
+        })
+    }
+}
+
+impl ResolvesClientCert for Renewing {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let renewed = self.renewed.load(Ordering::Acquire);
+        Some(Arc::clone(&self.certificates[usize::from(renewed)]))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
     }
 }
 
@@ -128,7 +169,7 @@ fn a_resumed_session_is_still_the_same_callers() {
 }
 
 #[test]
-fn a_session_ends_with_the_certificate_that_it_began_with() {
+fn a_session_ends_with_the_certificate_that_it_began_with_and_a_newer_one_begins_another() {
     for version in ["TLSv1.2", "TLSv1.3"] {
         let world = World::new();
         let backend = Backend::saying("hello");
@@ -139,7 +180,11 @@ fn a_session_ends_with_the_certificate_that_it_began_with() {
         router.register(&Registration::of("a.apps.identity", &backend));
         let subject = [("CN", "instance-1"), ("OU", "app:app-1")];
         let member = world.members.named_for(Duration::from_secs(5), &subject);
-        let config = world.showing(&member);
+        let renewed = world.members.instance("app-2", "space-1", "org-1");
+        let certificates = Renewing::new([&member, &renewed]);
+        let mut config = ClientConfig::clone(&world.showing(&member));
+        config.client_auth_cert_resolver = Arc::clone(&certificates) as _;
+        let config = Arc::new(config);
         let connect = || world.connect("a.apps.identity", Arc::clone(&config));
         for resumed in [false, true] {
             let mut client = connect().expect("a client");
@@ -154,5 +199,15 @@ fn a_session_ends_with_the_certificate_that_it_began_with() {
         });
         let answer = connect().and_then(|mut client| ask(&mut client, "a.apps.identity"));
         assert!(answer.is_err(), "{version}: {answer:?}");
+
+        // The session is still offered, and does not stand in the way of a newer certificate.
+        certificates.renewed.store(true, Ordering::Release);
+        let answer = connect().and_then(|mut client| ask(&mut client, "a.apps.identity"));
+        assert_eq!(answer.expect("an answer").status, 200, "{version}");
+        eventually("the log to name the other application", || {
+            let lines = router.access_log().lines();
+            let last = lines.last()?.field("caller_cf_app") == "app-2";
+            last.then_some(())
+        });
     }
 }
