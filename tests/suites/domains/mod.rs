@@ -6,6 +6,7 @@ mod handshakes;
 mod hosts;
 mod http2;
 mod refusals;
+mod reloads;
 mod route_services;
 mod sessions;
 
