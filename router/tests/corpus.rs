@@ -63,6 +63,11 @@ fn durations_are_printed_as_they_are_read() {
 }
 
 #[test]
+fn heads_of_http_2_are_read_back_as_the_same_request_or_refused() {
+    replay("http2_text");
+}
+
+#[test]
 fn proxy_headers_are_judged_alike_however_they_arrive() {
     replay("proxy_protocol");
 }

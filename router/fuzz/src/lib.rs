@@ -7,6 +7,7 @@ pub mod config_text;
 pub mod error_page;
 pub mod filters;
 pub mod go_duration;
+pub mod http2_text;
 pub mod proxy_protocol;
 pub mod registry_message;
 pub mod request_head;
@@ -21,12 +22,13 @@ pub mod relay;
 pub type Check = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Check); 10] = [
+pub const TARGETS: [(&str, Check); 11] = [
     ("chunked_body", chunked_body::check),
     ("config_text", config_text::check),
     ("error_page", error_page::check),
     ("filters", filters::check),
     ("go_duration", go_duration::check),
+    ("http2_text", http2_text::check),
     ("proxy_protocol", proxy_protocol::check),
     ("registry_message", registry_message::check),
     ("request_head", request_head::check),

@@ -12,43 +12,52 @@ use crate::http1::Framing;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-vcap-request-id");
 
 /// A head in text.
-pub(super) struct Lines {
+pub struct Lines {
     /// The first line.
-    pub(super) first: Bytes,
+    pub first: Bytes,
     /// The fields, without those that mean a connection.
-    pub(super) fields: HeaderMap,
+    pub fields: HeaderMap,
     /// The body behind it, as the fields say; [`Framing::None`] when they say nothing.
-    pub(super) framing: Framing,
+    pub framing: Framing,
     /// The protocol to which the connection changes.
-    pub(super) upgrade: Option<HeaderValue>,
+    pub upgrade: Option<HeaderValue>,
     /// Bytes of the head with its empty line.
-    pub(super) length: usize,
+    pub length: usize,
 }
 
 /// Reads the head at the beginning of `bytes`, which all of it is part of.
-pub(super) fn head(bytes: &[u8]) -> io::Result<Lines> {
+///
+/// # Errors
+/// When it is not whole, or has what HTTP/2 has no form for.
+pub fn head(bytes: &[u8]) -> io::Result<Lines> {
     let (length, count) = extent(bytes).ok_or_else(malformed)?;
     let text = Bytes::copy_from_slice(&bytes[..length]);
     let first = memchr::memchr(b'\r', &text).ok_or_else(malformed)?;
     let mut lines = Lines {
         first: text.slice(..first),
-        fields: HeaderMap::with_capacity(count),
+        fields: HeaderMap::try_with_capacity(count).map_err(|_| malformed())?,
         framing: Framing::None,
         upgrade: None,
         length,
     };
     fields(&text, first + 2, |name, value| match name {
-        header::UPGRADE => lines.upgrade = Some(value),
-        header::TRANSFER_ENCODING => lines.framing = Framing::Chunked,
-        ref name if is_of_connection(name) => {}
+        header::UPGRADE => {
+            lines.upgrade = Some(value);
+            Ok(())
+        }
+        header::TRANSFER_ENCODING => {
+            lines.framing = Framing::Chunked;
+            Ok(())
+        }
+        ref name if is_of_connection(name) => Ok(()),
         header::CONTENT_LENGTH => {
             let length = value.to_str().ok().and_then(|value| value.parse().ok());
             if let (Framing::None, Some(length)) = (lines.framing, length) {
                 lines.framing = Framing::Length(length);
             }
-            lines.fields.append(name, value);
+            append(&mut lines.fields, name, value)
         }
-        _ => drop(lines.fields.append(name, value)),
+        _ => append(&mut lines.fields, name, value),
     })?;
     if lines.framing == Framing::Chunked {
         lines.fields.remove(header::CONTENT_LENGTH);
@@ -73,18 +82,23 @@ fn extent(bytes: &[u8]) -> Option<(usize, usize)> {
 pub(super) fn trailers(bytes: &[u8]) -> io::Result<HeaderMap> {
     let text = Bytes::copy_from_slice(bytes);
     let mut map = HeaderMap::new();
-    fields(&text, 0, |name, value| {
-        if !is_of_connection(&name) {
-            map.append(name, value);
-        }
+    fields(&text, 0, |name, value| match is_of_connection(&name) {
+        true => Ok(()),
+        false => append(&mut map, name, value),
     })?;
     Ok(map)
+}
+
+/// A map takes some 24,000 names; a head can have more.
+fn append(map: &mut HeaderMap, name: HeaderName, value: HeaderValue) -> io::Result<()> {
+    let appended = map.try_append(name, value);
+    appended.map(drop).map_err(|_| malformed())
 }
 
 fn fields(
     text: &Bytes,
     mut at: usize,
-    mut found: impl FnMut(HeaderName, HeaderValue),
+    mut found: impl FnMut(HeaderName, HeaderValue) -> io::Result<()>,
 ) -> io::Result<()> {
     while let Some(length) = memchr::memchr(b'\n', &text[at..]) {
         let end = at + length.saturating_sub(1);
@@ -101,7 +115,7 @@ fn fields(
         };
         // Another one each time: in the other side's table it would only push out what comes again.
         value.set_sensitive(name == REQUEST_ID);
-        found(name, value);
+        found(name, value)?;
         at += length + 1;
     }
     Ok(())
@@ -167,6 +181,22 @@ mod tests {
             b"HTTP/1.1 200 OK\r\nX-A: 1\r\n",
         ] {
             assert!(head(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn more_names_than_a_map_takes_are_refused() {
+        for count in [24_000, 25_000, 40_000] {
+            let lines: String = (0..count)
+                .map(|number| format!("x{number}: 1\r\n"))
+                .collect();
+            let text = format!("HTTP/1.1 200 OK\r\n{lines}\r\n");
+            assert_eq!(head(text.as_bytes()).is_ok(), count == 24_000, "{count}");
+            assert_eq!(
+                trailers(lines.as_bytes()).is_ok(),
+                count == 24_000,
+                "{count}"
+            );
         }
     }
 

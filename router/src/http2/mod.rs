@@ -29,7 +29,9 @@ mod text;
 
 pub use asked::Asked;
 pub use connection::{PREFACE, serve};
+pub use lines::{Lines, head as read_head};
 pub use multiplexed::Multiplexed;
+pub use text::request as write_request;
 
 use std::io;
 

@@ -298,6 +298,22 @@ fn a_large_head_comes_back_whole_and_one_beyond_the_bound_is_a_502() {
 }
 
 #[test]
+fn a_request_with_very_many_fields_passes_or_is_refused() {
+    let backend = Http2Backend::saying("two");
+    let router = start();
+    router.register(&at(&backend));
+    for (count, status) in [(2_000, 200), (30_000, 431), (70_000, 431)] {
+        let lines: String = (0..count)
+            .map(|number| format!("x{number}: 1\r\n"))
+            .collect();
+        let mut client = router.client();
+        client.send(format!("GET / HTTP/1.1\r\nHost: app.test\r\n{lines}\r\n"));
+        assert_eq!(client.response().status, status, "{count} fields");
+        assert_eq!(router.get("app.test", "/").text(), "two");
+    }
+}
+
+#[test]
 fn a_target_that_http_2_has_no_form_for_is_escaped_on_its_way() {
     let backend = Http2Backend::scripted(|request| {
         let target = request.target().to_owned();

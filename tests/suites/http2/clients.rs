@@ -274,6 +274,68 @@ fn a_head_that_is_too_large_is_answered_431_and_the_connection_goes_on() {
 }
 
 #[test]
+fn an_answer_with_very_many_fields_passes_or_is_a_502() {
+    let backend = Backend::answering(|request| {
+        let count = request.target()[1..].parse().unwrap_or(0);
+        let lines: String = (0..count)
+            .map(|number| format!("x{number}: 1\r\n"))
+            .collect();
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n{lines}\r\n")
+    });
+    let router = before(&backend);
+    let mut client = Http2Client::connect(router.port());
+    for (target, status) in [("/2000", 200), ("/30000", 502), ("/70000", 502)] {
+        assert_eq!(client.get("app.test", target).status, status, "{target}");
+    }
+    assert_eq!(client.get("app.test", "/10").status, 200);
+}
+
+//
+#[test]
+fn a_route_service_stands_before_a_client_of_http_2_too() {
+    let app = Backend::saying("app");
+    let edge = Edge::new();
+    let service = Backend::answering(|request| {
+        assert!(
+            request.header("X-CF-Forwarded-Url").is_some(),
+            "{request:?}"
+        );
+        ok("service")
+    });
+    let front = cloverleaf_tests::TlsFront::before(
+        &service,
+        &edge.authority.identity(&["localhost", "127.0.0.1"]),
+    );
+    let router = edge
+        .router()
+        .with(
+            "route_services_secret",
+            "a secret of 32 bytes, more or less",
+        )
+        .start();
+    let url = format!("https://localhost:{}/", front.port());
+    router.register(&Registration::of("app.test", &app).with("route_service_url", url));
+    let mut client = Http2Client::connect(router.port());
+    assert_eq!(client.get("app.test", "/path").text(), "service");
+    let forwarded = service.request();
+    assert_eq!(
+        forwarded.header("X-CF-Forwarded-Url"),
+        Some("http://app.test/path")
+    );
+    // The way back comes in HTTP/2 as well.
+    let fields: Vec<(&str, &str)> = [
+        "X-CF-Forwarded-Url",
+        "X-CF-Proxy-Signature",
+        "X-CF-Proxy-Metadata",
+    ]
+    .into_iter()
+    .filter_map(|name| Some((name, forwarded.header(name)?)))
+    .collect();
+    let back = client.ask(request("GET", "app.test", "/path", &fields));
+    assert_eq!(back.text(), "app");
+}
+
+#[test]
 fn a_drain_lets_streams_finish_and_takes_no_more() {
     let gate = Arc::new(Gate::default());
     let held = Arc::clone(&gate);
