@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use cloverleaf_tests::{
-    Authority, Backend, Client, EventType, Metron, Registration, Router, Start, TlsClient,
-    eventually, ok, remains,
+    Authority, Backend, Client, EventType, Metron, RefusedPort, Registration, Router, Start,
+    TlsClient, eventually, ok, remains,
 };
 use serde_json::json;
 
@@ -47,7 +47,10 @@ fn an_access_log_line_goes_to_the_log_of_its_application() {
     assert!(line.contains("\"GET /a?b=c HTTP/1.1\" 200"), "{line}");
     assert_eq!(message.number(2), Some(1), "standard output");
     assert_eq!(message.text(4), APP);
-    assert_eq!((message.text(5), message.text(6)), ("RTR".into(), "7".into()));
+    assert_eq!(
+        (message.text(5), message.text(6)),
+        ("RTR".into(), "7".into())
+    );
 }
 
 //
@@ -70,7 +73,9 @@ fn what_reached_no_application_is_in_no_log_of_one() {
 #[test]
 fn each_request_is_an_event_as_the_client_saw_it_and_one_as_the_backend_did() {
     let (metron, backend) = (Metron::start(), Backend::saying("here"));
-    let router = of_requests(&metron).with("tracing.enable_w3c", true).start();
+    let router = of_requests(&metron)
+        .with("tracing.enable_w3c", true)
+        .start();
     router.register(&tagged("app.test", &backend).with("private_instance_index", "3"));
     let mut client = router.client();
     let peer = client.wire().local_address().to_string();
@@ -85,7 +90,10 @@ fn each_request_is_an_event_as_the_client_saw_it_and_one_as_the_backend_did() {
         let of_side = |envelope: &&cloverleaf_tests::Fields| {
             envelope.message(7).and_then(|event| event.number(4)) == Some(peer_type)
         };
-        let envelope = envelopes.iter().find(of_side).expect("an event of this side");
+        let envelope = envelopes
+            .iter()
+            .find(of_side)
+            .expect("an event of this side");
         (envelope.tags(), envelope.message(7).expect("an event"))
     };
     let (tags, server) = side(2);
@@ -112,6 +120,48 @@ fn each_request_is_an_event_as_the_client_saw_it_and_one_as_the_backend_did() {
 }
 
 #[test]
+fn each_attempt_is_an_event_of_its_own() {
+    let (metron, backend, nobody) = (Metron::start(), Backend::saying("here"), RefusedPort::new());
+    let router = of_requests(&metron)
+        .with("send_http_start_stop_server_event", false)
+        .with(
+            "logging.extra_access_log_fields",
+            json!(["failed_attempts"]),
+        )
+        .start();
+    router.register(&Registration::at("gone.test", nobody.number()));
+    assert_eq!(router.get("gone.test", "/").status, 502);
+    let statuses = |count: usize| -> Vec<Option<u64>> {
+        let events = metron.wait_for(EventType::HttpStartStop, count);
+        assert!(events.iter().all(|event| event.number(4) == Some(1)));
+        events.iter().map(|event| event.number(9)).collect()
+    };
+    let line = router.access_log().line();
+    let failed: usize = line.field("failed_attempts").parse().expect("a number");
+    assert!(failed > 0);
+    assert_eq!(statuses(failed), vec![Some(0); failed]);
+
+    // One of two instances is gone: each of them is the first to be asked in turn.
+    router.register(&Registration::at("app.test", nobody.number()));
+    router.register(&Registration::of("app.test", &backend));
+    for _ in 0..2 {
+        assert_eq!(router.get("app.test", "/").status, 200);
+    }
+    let lines = router.access_log().wait_for(3);
+    let retried: usize = lines[1..]
+        .iter()
+        .map(|line| {
+            line.field("failed_attempts")
+                .parse::<usize>()
+                .expect("a number")
+        })
+        .sum();
+    let all = statuses(failed + retried + 2);
+    let answered = all.iter().filter(|status| **status == Some(200)).count();
+    assert_eq!((retried, answered, all.len()), (1, 2, failed + 3));
+}
+
+#[test]
 fn a_request_without_a_route_is_an_event_of_the_client_alone() {
     let metron = Metron::start();
     let router = of_requests(&metron).start();
@@ -120,7 +170,10 @@ fn a_request_without_a_route_is_an_event_of_the_client_alone() {
     remains(Duration::from_millis(200), "one event", || {
         metron.events(EventType::HttpStartStop).len() == 1
     });
-    assert_eq!((events[0].number(4), events[0].number(9)), (Some(2), Some(404)));
+    assert_eq!(
+        (events[0].number(4), events[0].number(9)),
+        (Some(2), Some(404))
+    );
     assert_eq!(events[0].message(12), None);
 }
 
@@ -253,11 +306,18 @@ fn counters_and_values_are_told_under_their_old_names() {
             Some(metron.values(name)).filter(|values| values.len() >= count)
         });
         assert_eq!(values.len(), count, "{name}");
-        assert!(values.iter().all(|value| *value >= 0.0), "{name}: {values:?}");
+        assert!(
+            values.iter().all(|value| *value >= 0.0),
+            "{name}: {values:?}"
+        );
     }
     assert!(metron.values("uptime").len() > 2, "every second");
     assert_eq!(metron.values("total_routes").last(), Some(&1.0));
-    for name in ["file_descriptors", "buffered_messages", "ms_since_last_registry_update"] {
+    for name in [
+        "file_descriptors",
+        "buffered_messages",
+        "ms_since_last_registry_update",
+    ] {
         assert!(!metron.values(name).is_empty(), "{name}");
     }
     assert!(metron.events(EventType::LogMessage).is_empty());
@@ -270,9 +330,7 @@ fn the_registration_latency_is_silent_for_a_while() {
         router.register(&Registration::at(host, 4001).with("endpoint_updated_at_ns", 1));
     };
     let metron = Metron::start();
-    let start = || {
-        Router::builder().with("logging.metron_address", metron.address())
-    };
+    let start = || Router::builder().with("logging.metron_address", metron.address());
     let muzzled = start()
         .with("route_latency_metric_muzzle_duration", "1h")
         .start();
@@ -280,7 +338,9 @@ fn the_registration_latency_is_silent_for_a_while() {
     let told = || metron.values("route_registration_latency").len();
     // One report later.
     eventually("a report", || {
-        metron.counted("registry_message").filter(|count| *count > 0)
+        metron
+            .counted("registry_message")
+            .filter(|count| *count > 0)
     });
     assert_eq!(told(), 0);
     assert!(muzzled.metrics().sum("route_registration_latency") > 0.0);

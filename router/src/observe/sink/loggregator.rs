@@ -97,14 +97,12 @@ impl Envelopes {
             forwarded: as_received(record.get(Text::ForwardedFor), &self.peer),
         };
         if client && is_proxied {
-            let began = ended.saturating_sub(entry.proxied_ns);
             let event = HttpStartStop {
-                start_ns: began,
                 peer_type: PeerType::Client,
                 forwarded: record.get(Text::ForwardedFor),
                 ..event
             };
-            self.out.http_start_stop(now_ns, &event, std::iter::empty());
+            attempts(&mut self.out, now_ns, &event, record);
         }
         if server {
             let tags = record.tags().chain(record.trace());
@@ -141,6 +139,37 @@ impl Envelopes {
             );
             self.out.value(now_ns, &name, took, "ms");
         }
+    }
+}
+
+/// One event for each attempt, from that of the whole exchange.
+fn attempts(out: &mut Datagrams, now_ns: u64, exchange: &HttpStartStop<'_>, record: &View<'_>) {
+    let entry = record.entry;
+    let mut began = exchange.stop_ns.saturating_sub(entry.proxied_ns);
+    let failed = entry.attempts.failed;
+    if let Some(took) = entry.attempts.failed_time_ns {
+        let failure = HttpStartStop {
+            start_ns: began,
+            stop_ns: entry.received_unix_ns.saturating_add(took),
+            status: 0,
+            content_length: 0,
+            // Another instance of the application each time.
+            instance_index: b"",
+            instance_id: b"",
+            ..*exchange
+        };
+        for _ in 0..failed {
+            out.http_start_stop(now_ns, &failure, std::iter::empty());
+        }
+        began = failure.stop_ns;
+    }
+    let is_answered = failed == 0 || record.get(Text::RouterError).is_empty();
+    if is_answered {
+        let answer = HttpStartStop {
+            start_ns: began,
+            ..*exchange
+        };
+        out.http_start_stop(now_ns, &answer, std::iter::empty());
     }
 }
 
