@@ -53,7 +53,6 @@ fn shown(key: &str, value: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::*;
     use crate::{Document, Reader, Value};
 
     crate::section! {
