@@ -186,7 +186,7 @@ fn what_a_client_says_about_itself_does_not_count() {
     }
 }
 
-//
+//
 #[test]
 fn a_denial_is_final_and_no_fault_of_the_endpoint() {
     let world = World::new();
