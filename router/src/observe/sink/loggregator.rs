@@ -62,7 +62,7 @@ impl Envelopes {
         let scope = &self.to.scope;
         let (server, client) = (scope.server_events, scope.client_events);
         let is_proxied = !record.get(Text::Endpoint).is_empty();
-        if !server && !(client && is_proxied) {
+        if !(server || client && is_proxied) {
             return;
         }
         self.uri.clear();

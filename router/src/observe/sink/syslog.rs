@@ -256,8 +256,10 @@ struct Directory {
     /// How often a datagram socket asks again.
     every: Duration,
     /// What finds addresses; it may block for seconds.
-    find: Box<dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send>,
+    find: Box<Find>,
 }
+
+type Find = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send;
 
 impl Directory {
     fn new(address: &str) -> Directory {
