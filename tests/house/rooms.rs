@@ -120,6 +120,9 @@ const ROOMS: &[Room] = &[
             "config",
             "exchange",
             "http1",
+            "http2::Asked",
+            "http2::Multiplexed",
+            "http2::Unprocessed",
             "message",
             "observe::counters::Count",
             "observe::record",
@@ -154,8 +157,13 @@ const ROOMS: &[Room] = &[
         why: "the stages of a request joined; it reaches the table through the worker",
     },
     Room {
+        name: "http2",
+        knows: &["http1", "message", "serve", "worker"],
+        why: "a stream looks like a connection of HTTP/1.1, so that no other room knows of HTTP/2",
+    },
+    Room {
         name: "accept",
-        knows: &["callers", "config", "serve", "tls", "worker"],
+        knows: &["callers", "config", "http2", "serve", "tls", "worker"],
         why: "sockets in, connections out",
     },
     Room {
@@ -172,6 +180,7 @@ const ROOMS: &[Room] = &[
             "upstream::Connector",
             "upstream::Idle",
             "upstream::Services",
+            "upstream::Shared",
         ],
         why: "the thread's own things, held for those who serve on it",
     },

@@ -28,7 +28,7 @@ const POST: [(&str, &str); 4] = [(":method", "POST"), GET[1], GET[2], GET[3]];
 
 /// KiB that an attack of one connection may add to what the process holds; the build under test is not optimised, and its
 /// allocator keeps what it had.
-const FOR_ONE: u64 = 32 * 1024;
+const FOR_ONE: u64 = 12 * 1024;
 
 struct Edge {
     router: Router,
@@ -430,7 +430,7 @@ fn clients_that_open_no_window_hold_a_bounded_part_of_their_answers() {
         }
     }));
     // 128 streams, each with what one may hold: a piece, what waits behind it and what was read ahead (docs/http2.md).
-    let client = edge.bears(128 * 256, || {
+    let client = edge.bears(128 * 160, || {
         let mut client = edge.client();
         client.settings(&[(4, 0)]);
         for stream in (1..256).step_by(2) {

@@ -47,6 +47,7 @@ fn say(call: &mut Call, line: &str) {
     assert_eq!(call.exactly(line.len()), line.as_bytes());
 }
 
+//
 #[test]
 fn a_websocket_passes_whatever_is_spoken_on_either_side() {
     let world = World::new(echo);
