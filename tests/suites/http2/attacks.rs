@@ -30,6 +30,9 @@ const POST: [(&str, &str); 4] = [(":method", "POST"), GET[1], GET[2], GET[3]];
 /// allocator keeps what it had.
 const FOR_ONE: u64 = 12 * 1024;
 
+/// Appends the frames for which the router has to reset a stream.
+type Provoke = fn(&mut Vec<u8>, u32);
+
 struct Edge {
     router: Router,
     backend: Backend,
@@ -172,7 +175,7 @@ fn a_page_that_is_left_now_and_then_costs_nobody_the_connection() {
 // CVE-2025-8671
 #[test]
 fn streams_that_the_client_has_the_router_reset_end_their_connection_too() {
-    let provoked: [(&str, fn(&mut Vec<u8>, u32)); 3] = [
+    let provoked: [(&str, Provoke); 3] = [
         ("no increment", |bytes, stream| {
             bytes.extend(Frame::bytes(WINDOW_UPDATE, NONE, stream, &[0; 4]));
         }),

@@ -16,6 +16,9 @@ const SCHEME: (&str, &str) = (":scheme", "http");
 const PATH: (&str, &str) = (":path", "/attack");
 const AUTHORITY: (&str, &str) = (":authority", "app.test");
 
+/// A name, the fields, and what becomes of them.
+type Attack<'a> = (&'a str, &'a [(&'a str, &'a str)], Outcome);
+
 struct Scene {
     router: Router,
     backend: Backend,
@@ -74,7 +77,7 @@ impl Scene {
 
     /// Nothing of these reaches the backend.
     #[track_caller]
-    fn refuses(&self, attacks: &[(&str, &[(&str, &str)], Outcome)]) {
+    fn refuses(&self, attacks: &[Attack<'_>]) {
         let mut failures = Vec::new();
         for (name, fields, expected) in attacks {
             let (outcome, lines) = self.attack(fields, None);
