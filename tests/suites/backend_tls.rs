@@ -1,4 +1,4 @@
-//! TLS with backends, where something is wrong with it.
+//! TLS with backends: when it is spoken, on which connections, and what happens where something is wrong with it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,41 @@ fn error(response: &Response) -> &str {
 fn is_emptied(router: &Router) -> bool {
     let table = router.routes();
     table["app.test"].as_array().is_none_or(Vec::is_empty)
+}
+
+//
+#[test]
+fn an_instance_that_gets_a_tls_port_is_spoken_to_over_tls_from_then_on() {
+    let authority = Authority::new("instances");
+    let backend = Backend::saying("hello");
+    let secured = TlsFront::before(&backend, &authority.identity(&["instance-1"]));
+    let router = router(&authority).start();
+    router.register(&Registration::at("app.test", secured.port()));
+    // What listens there does not understand a request in plain text.
+    assert_eq!(router.get("app.test", "/").status, 502);
+
+    router.register(&over_tls(secured.port()));
+    eventually("TLS to be spoken", || {
+        (router.get("app.test", "/").text() == "hello").then_some(())
+    });
+    let table = router.routes();
+    assert_eq!(table["app.test"].as_array().map(Vec::len), Some(1));
+}
+
+//
+#[test]
+fn connections_over_tls_are_used_again_also_after_a_registration() {
+    let authority = Authority::new("instances");
+    let backend = Backend::saying("hello");
+    let secured = TlsFront::before(&backend, &authority.identity(&["instance-1"]));
+    let router = router(&authority).start();
+    router.register(&over_tls(secured.port()));
+    let mut client = router.client();
+    for _ in 0..5 {
+        assert_eq!(client.get("app.test", "/").text(), "hello");
+        router.register(&over_tls(secured.port()));
+    }
+    assert_eq!((backend.requests().len(), secured.connections()), (5, 1));
 }
 
 //
