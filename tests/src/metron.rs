@@ -119,7 +119,9 @@ impl Metron {
     pub fn counted(&self, name: &str) -> Option<u64> {
         let events = self.events(EventType::CounterEvent);
         let named = events.iter().filter(|event| event.text(1) == name);
-        named.filter_map(|event| event.number(2)).reduce(|a, b| a + b)
+        named
+            .filter_map(|event| event.number(2))
+            .reduce(|a, b| a + b)
     }
 }
 
@@ -227,7 +229,8 @@ mod tests {
 
     #[test]
     fn messages_are_read_by_field() {
-        let fields = Fields::read(b"\x08\x96\x01\x12\x01a\x12\x01b\x19\0\0\0\0\0\0\xf8\x3f").unwrap();
+        let fields =
+            Fields::read(b"\x08\x96\x01\x12\x01a\x12\x01b\x19\0\0\0\0\0\0\xf8\x3f").unwrap();
         assert_eq!(fields.number(1), Some(150));
         assert_eq!(fields.texts(2), ["a", "b"]);
         assert_eq!(fields.double(3), Some(1.5));

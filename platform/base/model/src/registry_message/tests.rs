@@ -277,7 +277,11 @@ fn every_limit_is_read_and_others_are_told() {
     .unwrap();
     let o = &message.options;
     assert_eq!(
-        [&*o.request_timeout, &*o.first_byte_timeout, &*o.idle_timeout],
+        [
+            &*o.request_timeout,
+            &*o.first_byte_timeout,
+            &*o.idle_timeout
+        ],
         ["1s", "2s", "3s"]
     );
     assert_eq!([&*o.max_body_size, &*o.max_concurrent_requests], ["4", "5"]);
