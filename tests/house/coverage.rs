@@ -279,13 +279,16 @@ fn page(lines: &[Line], proofs: &Proofs) -> String {
     // Writing to a string cannot fail.
     writeln!(
         page,
-        "Of {} lines {} are covered, {} partly, {} not yet, and {} are different on purpose. What is missing belongs to: {}.",
+        "Of {} lines {} are covered, {} partly, {} not yet, and {} are different on purpose.{}",
         lines.len(),
         count(|state| *state == State::Covered),
         count(|state| matches!(state, State::Partly { .. })),
         count(|state| matches!(state, State::NotYet { .. })),
         count(|state| matches!(state, State::Different(_))),
-        areas.join(", "),
+        match areas.as_slice() {
+            [] => String::new(),
+            areas => format!(" What is missing belongs to: {}.", areas.join(", ")),
+        },
     )
     .expect("text");
     let none = Proof::default();
