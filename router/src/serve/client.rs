@@ -14,6 +14,9 @@ use crate::worker::{Buffer, Size, Timer};
 /// Bytes of an unwanted body that are read and dropped to keep a connection in step; a longer one ends it.
 const DISCARD_LIMIT: u64 = 256 * 1024;
 
+/// What ends a chunked body whose own end was held back.
+const LAST_LINE: &[u8] = b"\r\n";
+
 /// A client connection.
 pub(super) struct Client<S> {
     /// The stream.
@@ -30,8 +33,8 @@ pub(super) struct Client<S> {
     ready: usize,
     /// Whether bytes of that body have gone to a backend.
     given: bool,
-    /// What ends a chunked body whose own end was held back.
-    tail: &'static [u8],
+    /// Bytes of [`LAST_LINE`] that are still to be sent.
+    tail: u8,
     size: Size,
 }
 
@@ -45,7 +48,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             most: u64::MAX,
             ready: 0,
             given: false,
-            tail: b"",
+            tail: 0,
             size: Size::Small,
         }
     }
@@ -81,13 +84,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.received = 0;
         self.ready = 0;
         self.given = false;
-        self.tail = b"";
+        self.tail = 0;
         self.size = Size::Small;
     }
 
     /// Whether all of the body was passed on.
     pub(super) fn is_uploaded(&self) -> bool {
-        self.body.is_done() && self.ready == 0 && self.tail.is_empty()
+        self.body.is_done() && self.ready == 0 && self.tail == 0
     }
 
     /// Drops what is left of the body. `false` when that would take too long: the connection has to end.
@@ -97,7 +100,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             dropped = self.ready as u64;
             self.sent(self.ready);
         }
-        self.tail = b"";
+        self.tail = 0;
         while !self.body.is_done() {
             if let Some(buffer) = &mut self.inbound {
                 let Ok(take) = self.body.take(buffer.unread(), Form::AsIs, &mut dropped) else {
@@ -143,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream for Client<S> {
             self.ready = take.pass;
             if self.body.owed_end().is_some() {
                 // Trailer fields of a request are not passed on (recorded: the original drops them), its end is.
-                self.tail = b"\r\n";
+                self.tail = LAST_LINE.len() as u8;
             }
             if buffer.is_empty() {
                 self.inbound = None;
@@ -176,15 +179,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream for Client<S> {
         backend: &mut Connection,
     ) -> Poll<Result<(), UploadError>> {
         loop {
-            let bytes = self.ready_bytes().map_err(UploadError::Body)?;
-            let bytes = if bytes.is_empty() { self.tail } else { bytes };
+            self.ready_bytes().map_err(UploadError::Body)?;
+            let bytes = match &self.inbound {
+                Some(buffer) if self.ready > 0 => &buffer.unread()[..self.ready],
+                _ => &LAST_LINE[LAST_LINE.len() - usize::from(self.tail)..],
+            };
             if !bytes.is_empty() {
                 let count = ready!(Pin::new(&mut *backend).poll_write(cx, bytes))
                     .map_err(UploadError::Backend)?;
                 if self.ready > 0 {
                     self.sent(count);
                 } else {
-                    self.tail = &self.tail[count..];
+                    self.tail -= count as u8;
                     self.given = true;
                 }
                 continue;
