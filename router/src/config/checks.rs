@@ -19,6 +19,7 @@ pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
     routing(config, reader);
     upstream(config, reader);
     proxy_protocol(config, reader);
+    balancing(config, reader);
     domains(config, reader);
     logging(config, reader);
     rewriting(config, reader);
@@ -173,6 +174,19 @@ fn proxy_protocol(config: &Config, reader: &mut Reader<'_>) {
     }
 }
 
+/// Out of range is refused, not cut down to what fits.
+fn balancing(config: &Config, reader: &mut Reader<'_>) {
+    let ejection = &config.balancing.ejection;
+    if ejection.consecutive_errors > 255 {
+        let expected = "a whole number from 0 to 255";
+        reader.refuse("balancing.ejection.consecutive_errors", expected);
+    }
+    if ejection.most_percent > 100 {
+        let expected = "a percentage from 0 to 100";
+        reader.refuse("balancing.ejection.most_percent", expected);
+    }
+}
+
 fn domains(config: &Config, reader: &mut Reader<'_>) {
     if !config.domains.is_empty() && !config.enable_ssl {
         let text =
@@ -184,7 +198,13 @@ fn domains(config: &Config, reader: &mut Reader<'_>) {
         let key = |name: &str| format!("domains[{index}].{name}");
         // A name that no host can have would leave its hosts open.
         if !is_host_pattern(&domain.domain) {
-            reader.refuse(&key("domain"), "a host, or *. and a host");
+            // As the file spells it, so that the value is shown.
+            let spelt = match reader.is_set(&key("domain")) {
+                true => key("domain"),
+                false if reader.is_set(&key("name")) => key("name"),
+                false => key("domain"),
+            };
+            reader.refuse(&spelt, "a host, or *. and a host");
         }
         let name = domain.domain.to_ascii_lowercase();
         if let Some(first) = names.iter().position(|other| *other == name) {

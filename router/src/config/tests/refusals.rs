@@ -282,3 +282,22 @@ fn check_of_the_defaults_is_good() {
         ("default configuration is valid\n", 0)
     );
 }
+
+#[test]
+fn ejection_out_of_range_is_refused_and_not_cut_down() {
+    assert_eq!(
+        report("balancing: {ejection: {consecutive_errors: 256, most_percent: 101}}"),
+        "gorouter.yml has 2 problems:\n  \
+         line 1: balancing.ejection.consecutive_errors: 256; expected a whole number from 0 to 255\n  \
+         line 1: balancing.ejection.most_percent: 101; expected a percentage from 0 to 100"
+    );
+}
+
+#[test]
+fn a_domain_that_no_host_can_have_is_shown_under_the_key_that_the_file_uses() {
+    for key in ["domain", "name"] {
+        let text = report(&format!("domains: [{{{key}: \"a.*.x\"}}]"));
+        let expected = format!("domains[0].{key}: \"a.*.x\"; expected a host, or *. and a host");
+        assert!(text.contains(&expected), "{text}");
+    }
+}
