@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use proptest::prelude::*;
 
-use super::{Bucket, Clients, IpAddr, Millis, Rate};
+use super::{Bucket, Clients, IpAddr, Millis, Rate, SKEW};
 
 const fn rate(requests: u32, period: Millis) -> Rate {
     Rate { requests, period }
@@ -33,6 +33,16 @@ fn a_clock_that_is_a_little_behind_turns_nobody_away() {
     assert!(bucket.take(10_000).is_ok());
     assert!(bucket.take(9_975).is_ok());
     assert!(bucket.take(10_000).is_err());
+}
+
+#[test]
+fn who_came_in_early_for_the_clocks_sake_waits_that_much_longer() {
+    let bucket = Bucket::new(rate(1, 831)).unwrap();
+    assert_eq!(bucket.take(77_000), Ok(()));
+    assert_eq!(bucket.take(77_780), Err(51));
+    assert_eq!(bucket.take(77_781), Ok(()));
+    assert_eq!(bucket.take(77_781), Err(881));
+    assert_eq!(bucket.take(77_781 + 881), Ok(()));
 }
 
 #[test]
@@ -133,20 +143,21 @@ proptest! {
         let start = 77_000;
         let mut now = start;
         let mut let_in = 0;
+        // Whole microseconds between two requests, and up to half of that for clocks that differ: a little more may pass
+        // than the rate says, and who did waits that much longer for the next one.
+        let distance = (period * 1_000 / u64::from(requests)).max(1);
+        let longest = (distance + SKEW.min(distance / 2)).div_ceil(1_000);
         for pause in pauses {
             now += pause;
             match take(now) {
                 Ok(()) => let_in += 1,
                 Err(wait) => {
-                    prop_assert!(wait > 0 && wait <= period);
+                    prop_assert!(wait > 0 && wait <= longest, "{} of {}", wait, longest);
                     now += wait;
                     prop_assert_eq!(take(now), Ok(()));
                     let_in += 1;
                 }
             }
-            // Whole microseconds between two requests, and half of that for clocks that differ: a little more may pass
-            // than the rate says.
-            let distance = (period * 1_000 / u64::from(requests)).max(1);
             let most = u64::from(requests) + (now - start) * 1_000 / distance + 1;
             prop_assert!(let_in <= most, "{} of {}", let_in, most);
         }
