@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes};
 use h2::RecvStream;
 use tokio::io::ReadBuf;
 
-use super::{broken, text};
+use super::{broken, memory, text};
 
 /// How the body is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,5 +127,11 @@ impl Inlet {
         self.text.clear();
         self.shown = 0;
         write(&mut self.text);
+    }
+}
+
+impl Drop for Inlet {
+    fn drop(&mut self) {
+        memory::give_back(std::mem::take(&mut self.text));
     }
 }

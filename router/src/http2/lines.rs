@@ -6,8 +6,11 @@ use std::io;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use smallvec::SmallVec;
+
 use super::text::is_of_connection;
 use crate::http1::Framing;
+use crate::message::is_spelling;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-vcap-request-id");
 
@@ -30,17 +33,17 @@ pub struct Lines {
 /// # Errors
 /// When it is not whole, or has what HTTP/2 has no form for.
 pub fn head(bytes: &[u8]) -> io::Result<Lines> {
-    let (length, count) = extent(bytes).ok_or_else(malformed)?;
+    let (length, ends) = extent(bytes).ok_or_else(malformed)?;
+    let (&first, rest) = ends.split_first().ok_or_else(malformed)?;
     let text = Bytes::copy_from_slice(&bytes[..length]);
-    let first = memchr::memchr(b'\r', &text).ok_or_else(malformed)?;
     let mut lines = Lines {
-        first: text.slice(..first),
-        fields: HeaderMap::try_with_capacity(count).map_err(|_| malformed())?,
+        first: text.slice(..first.saturating_sub(1)),
+        fields: HeaderMap::try_with_capacity(rest.len()).map_err(|_| malformed())?,
         framing: Framing::None,
         upgrade: None,
         length,
     };
-    fields(&text, first + 2, |name, value| match name {
+    fields(&text, first + 1, rest, |name, value| match name {
         header::UPGRADE => {
             lines.upgrade = Some(value);
             Ok(())
@@ -65,14 +68,17 @@ pub fn head(bytes: &[u8]) -> io::Result<Lines> {
     Ok(lines)
 }
 
-/// Bytes of the head with its empty line, and the number of its fields.
-fn extent(bytes: &[u8]) -> Option<(usize, usize)> {
-    let (mut at, mut lines) = (0, 0_usize);
+/// Positions of line ends; most heads have fewer.
+type Ends = SmallVec<[usize; 24]>;
+
+/// Bytes of the head with its empty line, and where the lines before that end.
+fn extent(bytes: &[u8]) -> Option<(usize, Ends)> {
+    let (mut at, mut ends) = (0, Ends::new());
     for end in memchr::memchr_iter(b'\n', bytes) {
         if end - at <= 1 {
-            return Some((end + 1, lines.saturating_sub(1)));
+            return Some((end + 1, ends));
         }
-        lines += 1;
+        ends.push(end);
         at = end + 1;
     }
     None
@@ -81,10 +87,13 @@ fn extent(bytes: &[u8]) -> Option<(usize, usize)> {
 /// Trailer fields from finished lines.
 pub(super) fn trailers(bytes: &[u8]) -> io::Result<HeaderMap> {
     let text = Bytes::copy_from_slice(bytes);
+    let ends: Ends = memchr::memchr_iter(b'\n', bytes).collect();
     let mut map = HeaderMap::new();
-    fields(&text, 0, |name, value| match is_of_connection(&name) {
-        true => Ok(()),
-        false => append(&mut map, name, value),
+    fields(&text, 0, &ends, |name, value| {
+        match is_of_connection(&name) {
+            true => Ok(()),
+            false => append(&mut map, name, value),
+        }
     })?;
     Ok(map)
 }
@@ -95,35 +104,36 @@ fn append(map: &mut HeaderMap, name: HeaderName, value: HeaderValue) -> io::Resu
     appended.map(drop).map_err(|_| malformed())
 }
 
+/// Gives the fields of lines that begin at `at` and end at `ends`.
 fn fields(
     text: &Bytes,
     mut at: usize,
+    ends: &[usize],
     mut found: impl FnMut(HeaderName, HeaderValue) -> io::Result<()>,
 ) -> io::Result<()> {
-    while let Some(length) = memchr::memchr(b'\n', &text[at..]) {
-        let end = at + length.saturating_sub(1);
-        if end <= at {
-            break;
-        }
-        let colon = at + memchr::memchr(b':', &text[at..end]).ok_or_else(malformed)?;
-        let value = text[colon + 1..end].trim_ascii();
+    for &end in ends {
+        let line = &text[at..end];
+        // Names are short: a search that begins with the first byte is over before a wide one has begun.
+        let colon = line.iter().position(|&byte| byte == b':');
+        let (name, value) = line.split_at(colon.ok_or_else(malformed)?);
+        let value = value[1..].trim_ascii();
         let mut value =
             HeaderValue::from_maybe_shared(text.slice_ref(value)).map_err(|_| malformed())?;
-        let name = match name(&text[at..colon]) {
+        let name = match known(name) {
             Some(name) => name,
-            None => HeaderName::from_bytes(&text[at..colon]).map_err(|_| malformed())?,
+            None => HeaderName::from_bytes(name).map_err(|_| malformed())?,
         };
         // Another one each time: in the other side's table it would only push out what comes again.
         value.set_sensitive(name == REQUEST_ID);
         found(name, value)?;
-        at += length + 1;
+        at = end + 1;
     }
     Ok(())
 }
 
 /// The names that nearly every head has, without the search among all that there are.
-fn name(text: &[u8]) -> Option<HeaderName> {
-    let first = text.first()?.to_ascii_lowercase();
+fn known(text: &[u8]) -> Option<HeaderName> {
+    let first = text.first()? | 0x20;
     let (known, name) = match (text.len(), first) {
         (4, b'd') => ("date", header::DATE),
         (6, b's') => ("server", header::SERVER),
@@ -137,7 +147,7 @@ fn name(text: &[u8]) -> Option<HeaderName> {
         (17, b't') => ("transfer-encoding", header::TRANSFER_ENCODING),
         _ => return None,
     };
-    known.as_bytes().eq_ignore_ascii_case(text).then_some(name)
+    is_spelling(text, known.as_bytes()).then_some(name)
 }
 
 fn malformed() -> io::Error {

@@ -14,6 +14,7 @@
 //! - [`inlet`], [`outlet`]: the two directions of a stream as bytes
 //! - [`text`], [`lines`]: heads into text, and back
 //! - [`coalesced`]: frames of many streams in one write
+//! - [`memory`]: what streams keep heads and contents in
 
 mod abuse;
 mod asked;
@@ -22,6 +23,7 @@ mod connection;
 mod crew;
 mod inlet;
 mod lines;
+mod memory;
 mod multiplexed;
 mod outlet;
 mod served;

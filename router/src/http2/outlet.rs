@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use h2::SendStream;
 use http::HeaderMap;
 
-use super::{broken, lines};
+use super::{broken, lines, memory};
 use crate::http1::{Body, Form, Framing};
 
 /// Bytes of content that wait for the other side's window.
@@ -145,7 +145,7 @@ impl Outlet {
     fn take_over(&mut self, piece: &[u8]) -> io::Result<usize> {
         if !matches!(self.body, Body::Chunked(_)) {
             let (start, end) = self.stretch(piece)?;
-            self.pending = Bytes::copy_from_slice(&piece[start..end]);
+            self.pending = memory::content(&piece[start..end]);
             return Ok(end);
         }
         let (mut content, mut used) = (BytesMut::with_capacity(piece.len()), 0);

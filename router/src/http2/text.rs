@@ -5,6 +5,8 @@ use h2::ext::Protocol;
 use http::header::{self, HeaderMap, HeaderName};
 use http::{Method, Request, Response};
 
+use super::memory;
+
 /// Fields that mean a connection of HTTP/1.1 and are malformed in HTTP/2 (RFC 9113 section 8.2.2); they never go on.
 pub(super) fn is_of_connection(name: &HeaderName) -> bool {
     matches!(
@@ -26,7 +28,7 @@ pub fn request<T>(
     let (uri, fields) = (request.uri(), request.headers());
     let protocol = request.extensions().get::<Protocol>();
     let authority = authority(request)?;
-    let mut text = Vec::with_capacity(512);
+    let mut text = memory::head();
     match protocol {
         None => text.extend_from_slice(request.method().as_str().as_bytes()),
         Some(_) => text.extend_from_slice(b"GET"),
@@ -95,7 +97,7 @@ fn authority<T>(request: &Request<T>) -> Result<&[u8], Reason> {
 
 /// The head of an answer that came on a stream. `extra` is what the upgrade of a connection has in place of a body.
 pub(super) fn response<T>(response: &Response<T>, extra: Extra<'_>) -> Vec<u8> {
-    let mut text = Vec::with_capacity(512);
+    let mut text = memory::head();
     let status = match extra {
         Extra::Upgraded { .. } => 101,
         _ => response.status().as_u16(),

@@ -7,7 +7,7 @@
 mod name;
 mod view;
 
-pub use name::{Name, Names};
+pub use name::{Name, Names, is_spelling};
 pub use view::{ConnectionOption, View, list};
 
 /// A piece of the buffer that a head was read from.

@@ -237,7 +237,7 @@ impl Name {
 /// Eight bytes at a time: setting one bit makes an upper-case letter a lower-case one and leaves digits and `-` alone.
 /// Nothing else that may stand in a field name becomes one of them by it.
 #[inline]
-fn is_spelling(name: &[u8], text: &[u8]) -> bool {
+pub fn is_spelling(name: &[u8], text: &[u8]) -> bool {
     const LOWER: u64 = u64::from_ne_bytes([0x20; 8]);
     let same = |name: &[u8; 8], text: &[u8; 8]| {
         u64::from_ne_bytes(*name) | LOWER == u64::from_ne_bytes(*text)

@@ -151,7 +151,7 @@ impl<'a> Relay<'a> {
                 && self.pass == 0
                 && !self.ended
                 && !self.answer.buffer.is_empty()
-                && self.cut().is_err()
+                && self.cut(client.stream.is_write_vectored()).is_err()
             {
                 return Poll::Ready(Err(Cut::Backend));
             }
@@ -193,8 +193,8 @@ impl<'a> Relay<'a> {
     }
 
     /// Finds the next bytes that go on. What must be written anew is appended to `out`, behind the head if that is still
-    /// there.
-    fn cut(&mut self) -> Result<(), Malformed> {
+    /// there. `vectored` says that the client's stream takes several pieces in one write.
+    fn cut(&mut self, vectored: bool) -> Result<(), Malformed> {
         if self.written == self.out.len() {
             self.out.clear();
             self.written = 0;
@@ -214,8 +214,9 @@ impl<'a> Relay<'a> {
             // Writing to a vector cannot fail.
             let _infallible = write!(self.out, "{:x}\r\n", take.pass);
         }
-        // A short stretch behind the head costs less as a copy than as a second vector of one write.
-        let joins_head = !self.out.is_empty() && take.pass <= COPIED;
+        // A short stretch behind the head costs less as a copy than as a second vector of one write. A stream that takes one
+        // piece at a time makes a copy of its own.
+        let joins_head = vectored && !self.out.is_empty() && take.pass <= COPIED;
         if self.coding == Coding::Wrap || end.is_some() || joins_head {
             self.out.extend_from_slice(&buffer.unread()[..take.pass]);
             buffer.consume(take.pass);

@@ -1,0 +1,92 @@
+//! Memory that streams use in turn.
+//!
+//! With a hundred requests in flight an allocator's quick lists are exhausted; a worker's own are not.
+
+use std::cell::RefCell;
+
+use bytes::{Bytes, BytesMut};
+
+/// Bytes of a head's memory at first.
+const HEAD: usize = 512;
+/// Memory of heads that a worker keeps, and the most of each.
+const HEADS: usize = 256;
+const LARGEST_HEAD: usize = 4 * 1024;
+/// Bytes that short contents share.
+const SHARED: usize = 32 * 1024;
+/// Content that is longer has memory of its own.
+const SHORT: usize = 4 * 1024;
+
+thread_local! {
+    static FREE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static CONTENT: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+}
+
+/// Empty memory for a head's text.
+pub(super) fn head() -> Vec<u8> {
+    FREE.with_borrow_mut(Vec::pop)
+        .unwrap_or_else(|| Vec::with_capacity(HEAD))
+}
+
+/// Takes the memory of a head back.
+pub(super) fn give_back(mut head: Vec<u8>) {
+    head.clear();
+    // At the end of the thread the list may be gone already.
+    let _gone = FREE.try_with(|free| {
+        let mut free = free.borrow_mut();
+        if free.len() < HEADS && (HEAD..=LARGEST_HEAD).contains(&head.capacity()) {
+            free.push(head);
+        }
+    });
+}
+
+/// A copy of a piece of content. Short pieces lie side by side in memory that is used anew when all of them are gone: one
+/// that waits for its reader holds at most [`SHARED`] bytes.
+pub(super) fn content(piece: &[u8]) -> Bytes {
+    if piece.len() > SHORT {
+        return Bytes::copy_from_slice(piece);
+    }
+    CONTENT.with_borrow_mut(|shared| {
+        if shared.capacity() < piece.len() {
+            shared.reserve(SHARED);
+        }
+        shared.extend_from_slice(piece);
+        shared.split().freeze()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_of_a_head_is_used_again() {
+        let mut first = head();
+        first.extend_from_slice(b"GET");
+        let address = first.as_ptr();
+        give_back(first);
+        let again = head();
+        assert!(again.is_empty());
+        assert_eq!(again.as_ptr(), address);
+    }
+
+    #[test]
+    fn pieces_of_content_share_memory_that_is_used_again_when_they_are_gone() {
+        let first = content(b"ab");
+        let second = content(b"cd");
+        assert_eq!((&first[..], &second[..]), (&b"ab"[..], &b"cd"[..]));
+        let start = first.as_ptr();
+        assert_eq!(second.as_ptr() as usize, start as usize + 2);
+        drop((first, second));
+        // Nothing is read before all of it was written: the memory begins anew once it was full.
+        let full = SHARED / SHORT;
+        let mut starts = (0..2 * full).map(|_| content(&[b'x'; SHORT]).as_ptr());
+        assert!(starts.any(|address| address == start));
+    }
+
+    #[test]
+    fn long_content_has_memory_of_its_own() {
+        let long = content(&[7; SHORT + 1]);
+        assert_eq!(long.len(), SHORT + 1);
+        assert!(long.is_unique());
+    }
+}
