@@ -2,96 +2,41 @@
 
 mod debug;
 mod ending;
+mod error;
+mod listening;
 mod operators;
 mod reload;
 mod settings;
 mod sockets;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, UdpSocket};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use cloverleaf_bus::Bus;
-use cloverleaf_telemetry::Json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::accept::FrontEndError;
-use crate::config::{BalancingAlgorithm, Config};
+use crate::config::Config;
 use crate::control::{
-    ConnectError, Credentials, Health, Identity, Registrar, RoutingApi, Segments, Subscriber,
-    default_limits, publish_active_apps, report_to_loggregator, watch_failures,
+    Credentials, Health, Identity, Registrar, RoutingApi, Segments, Subscriber,
+    publish_active_apps, report_to_loggregator, watch_failures,
 };
-use crate::observe::access_log::{self, AccessLog, LogSettings};
+use crate::observe::access_log::{AccessLog, LogSettings};
 use crate::observe::registry::Metrics;
-use crate::respond::Page;
-use crate::table::{self, Algorithm, EmptyPool, Millis, Table};
-use crate::upstream::{ConnectorError, ServicesError};
-use crate::worker::{Handover, Parts, Phase, Scheme, Settings, handovers, spawn};
+use crate::table::{self, Table};
+use crate::worker::{Handover, Parts, Phase, Settings, handovers, spawn};
 use operators::{OperatorTls, Operators};
-use settings::{Fixed, settings};
+use settings::{Fixed, error_page, settings, table_settings};
 
 pub use crate::control::nats_tls;
 pub use debug::DebugServer;
+pub use error::StartError;
+pub use listening::Ports;
 pub use reload::{ReloadError, Reloader};
 pub use sockets::Sockets;
-
-/// Why a router did not start. Each kind has a log message of its own that operators know (spec drop-in 1.3).
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// No default route: the router cannot say where it is.
-    #[error("no address of our own: {0}")]
-    LocalAddress(io::Error),
-    /// The access log cannot be written.
-    #[error("{0}")]
-    AccessLog(access_log::StartError),
-    /// The error page cannot be read, or not be shown.
-    #[error("html_error_template_file {file}: {error}")]
-    ErrorPage {
-        /// The file as configured.
-        file: String,
-        /// What is wrong with it.
-        error: String,
-    },
-    /// The Routing API gives no routes, or the UAA no token for it.
-    #[error("{0}")]
-    RoutingApi(#[from] ConnectError),
-    /// The bus does not take our subscription.
-    #[error("{0}")]
-    Subscribe(cloverleaf_bus::BusError),
-    /// A listener's port is taken, or not ours to open.
-    #[error("{listener} on port {port}: {error}")]
-    Listener {
-        /// Which listener.
-        listener: &'static str,
-        /// Its port.
-        port: u16,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// A listener for operators cannot speak TLS.
-    #[error("{listener}: {error}")]
-    Tls {
-        /// Which listener.
-        listener: &'static str,
-        /// What is wrong with its certificates, or with what it is to speak.
-        error: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// Clients cannot be spoken to over TLS.
-    #[error("{0}")]
-    FrontEnd(#[from] FrontEndError),
-    /// Route services cannot be called.
-    #[error("{0}")]
-    Services(#[from] ServicesError),
-    /// Backends cannot be spoken to over TLS.
-    #[error("TLS to backends: {0}")]
-    Backends(#[from] ConnectorError),
-    /// A worker's thread cannot be started.
-    #[error("worker: {0}")]
-    Worker(io::Error),
-}
 
 /// A running router. Dropping it cuts everything off; [`Router::drain`] and [`Router::stop`] end it in order.
 pub struct Router {
@@ -113,23 +58,6 @@ pub struct Router {
     bus_closed: watch::Receiver<bool>,
     /// Subscriptions, listeners for operators, pruning: they end with the router.
     tasks: JoinSet<()>,
-}
-
-/// The ports that are open, where the configuration may have said 0.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Ports {
-    /// HTTP requests.
-    pub http: Option<u16>,
-    /// HTTP requests over TLS.
-    pub https: Option<u16>,
-    /// `/health`
-    pub health: Option<u16>,
-    /// `/health` over TLS
-    pub tls_health: Option<u16>,
-    /// `/routes`
-    pub routes: u16,
-    /// `/metrics`
-    pub metrics: Option<u16>,
 }
 
 impl Router {
@@ -294,57 +222,6 @@ impl Router {
         Ok(router)
     }
 
-    /// Opens the proxy's listeners: for each worker one of each kind, or more where a process before had more workers.
-    fn listeners(
-        &mut self,
-        workers: usize,
-    ) -> Result<Vec<Vec<(Scheme, std::net::TcpListener)>>, StartError> {
-        let mut of_workers: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
-        if self.config.disable_http {
-            tracing::info!(target: "router", "tcp-listener-disabled");
-        } else {
-            let (shown, listeners) = self.open("http listener", self.config.port, workers)?;
-            self.ports.http = Some(shown.port());
-            let shown = address_json(shown);
-            tracing::info!(target: "router", { "address.json" = %Json(&shown) }, "tcp-listener-started");
-            for (number, listener) in listeners.into_iter().enumerate() {
-                of_workers[number % workers].push((Scheme::Http, listener));
-            }
-        }
-        if !self.config.enable_ssl {
-            tracing::info!(target: "router", "tls-listener-not-enabled");
-        } else {
-            let (shown, listeners) = self.open("https listener", self.config.ssl_port, workers)?;
-            self.ports.https = Some(shown.port());
-            let shown = address_json(shown);
-            tracing::info!(target: "router", { "address.json" = %Json(&shown) }, "tls-listener-started");
-            for (number, listener) in listeners.into_iter().enumerate() {
-                of_workers[number % workers].push((Scheme::Https, listener));
-            }
-        }
-        Ok(of_workers)
-    }
-
-    /// Listeners on one port, and their address.
-    fn open(
-        &mut self,
-        listener: &'static str,
-        port: u16,
-        workers: usize,
-    ) -> Result<(SocketAddr, Vec<std::net::TcpListener>), StartError> {
-        let failed = |error| StartError::Listener {
-            listener,
-            port,
-            error,
-        };
-        let listeners = self.sockets.of_workers(port, workers).map_err(failed)?;
-        let address = match listeners.first() {
-            Some(listener) => listener.local_addr().map_err(failed)?,
-            None => SocketAddr::from(([0, 0, 0, 0], port)),
-        };
-        Ok((address, listeners))
-    }
-
     /// The configuration in force.
     pub fn config(&self) -> &Config {
         &self.config
@@ -375,44 +252,11 @@ impl Router {
     }
 }
 
-/// An address as the original logs it.
-fn address_json(address: SocketAddr) -> serde_json::Value {
-    serde_json::json!({ "IP": address.ip(), "Port": address.port(), "Zone": "" })
-}
-
 /// The source address of the default route: what the kernel would use, nothing is sent (spec 1.1).
 fn local_ip() -> io::Result<IpAddr> {
     let socket = UdpSocket::bind(("0.0.0.0", 0))?;
     socket.connect(("1.2.3.4", 1))?;
     Ok(socket.local_addr()?.ip())
-}
-
-/// How many clients there may be, so that file descriptors are left for connections to backends, for files and for
-/// operators: seven of eight, but for those that the process has anyway.
-fn max_clients() -> usize {
-    const OWN: u64 = 32;
-    const RESERVE: std::ops::RangeInclusive<u64> = 16..=1024;
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let Some(limit) = limit else {
-        return usize::MAX;
-    };
-    let reserve = (limit / 8).clamp(*RESERVE.start(), *RESERVE.end());
-    let clients = limit.saturating_sub(reserve + OWN).max(1);
-    usize::try_from(clients).unwrap_or(usize::MAX)
-}
-
-/// The page that the operator wants errors shown in.
-fn error_page(config: &Config) -> Result<Option<Page>, StartError> {
-    let failed = |error: String| StartError::ErrorPage {
-        file: config.html_error_template_file.clone(),
-        error,
-    };
-    let Some(text) = config.error_template() else {
-        return Ok(None);
-    };
-    let text = text.map_err(|error| failed(error.to_string()))?;
-    let page = Page::parse(&text).map_err(|error| failed(error.to_string()))?;
-    Ok(Some(page))
 }
 
 async fn prune(registrar: Arc<Registrar>, interval: Duration) {
@@ -421,24 +265,5 @@ async fn prune(registrar: Arc<Registrar>, interval: Duration) {
     loop {
         passes.tick().await;
         registrar.apply(table::Change::Expire);
-    }
-}
-
-fn table_settings(config: &Config) -> table::Settings {
-    let millis = |duration: Duration| Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX);
-    table::Settings {
-        default_algorithm: match config.balancing_algorithm {
-            BalancingAlgorithm::RoundRobin => Algorithm::RoundRobin,
-            BalancingAlgorithm::LeastConnection => Algorithm::LeastConnection,
-        },
-        // The smallest threshold that can be configured is a nanosecond; a TTL of zero would mean the default.
-        stale_threshold: millis(config.droplet_stale_threshold).max(1),
-        empty_pool: EmptyPool {
-            keep_for: (config.empty_pool_response_code_503 && !config.empty_pool_timeout.is_zero())
-                .then(|| millis(config.empty_pool_timeout)),
-        },
-        suspend_when_source_down: config.suspend_pruning_if_nats_unavailable,
-        limits: default_limits(config),
-        ..table::Settings::default()
     }
 }
