@@ -106,6 +106,28 @@ impl Outlet {
         Poll::Ready(Ok(()))
     }
 
+    /// As [`Outlet::poll_flush`], for a stream that may have no head yet.
+    pub(super) fn poll_flush_of(
+        outlet: &mut Option<Outlet>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        match outlet {
+            Some(outlet) => outlet.poll_flush(cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// As [`Outlet::poll_end`], for a stream that may have no head yet.
+    pub(super) fn poll_end_of(
+        outlet: &mut Option<Outlet>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        match outlet {
+            Some(outlet) => outlet.poll_end(cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
     /// Says that nothing follows, where only that ends the body.
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if matches!((&self.end, &self.body), (End::Open, Body::UntilClose)) {

@@ -175,17 +175,11 @@ impl AsyncWrite for Served {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.outlet {
-            Some(outlet) => outlet.poll_flush(cx),
-            None => Poll::Ready(Ok(())),
-        }
+        Outlet::poll_flush_of(&mut self.outlet, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.outlet {
-            Some(outlet) => outlet.poll_end(cx),
-            None => Poll::Ready(Ok(())),
-        }
+        Outlet::poll_end_of(&mut self.outlet, cx)
     }
 }
 
