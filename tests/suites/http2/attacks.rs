@@ -56,6 +56,40 @@ impl Edge {
         Edge::before(Backend::answering(|request| ok(request.target())))
     }
 
+    /// Before a backend that answers attacks only when the gate is open.
+    fn held() -> (Edge, Arc<Gate>) {
+        let gate = Arc::new(Gate::default());
+        let held = Arc::clone(&gate);
+        let edge = Edge::before(Backend::answering(move |request| {
+            if request.target() == "/attack" {
+                held.wait();
+            }
+            ok(request.target())
+        }));
+        (edge, gate)
+    }
+
+    /// Before a backend that reads what attacks bring and never answers.
+    fn silent() -> Edge {
+        Edge::before(Backend::scripted(|peer| {
+            loop {
+                let request = peer.head()?;
+                if request.target() == "/attack" {
+                    peer.wire().rest();
+                    return Ok(());
+                }
+                peer.send(ok(request.target()))?;
+            }
+        }))
+    }
+
+    /// Attacks that have reached the backend.
+    fn attacks(&self) -> usize {
+        let seen = self.backend.requests();
+        let attacks = seen.iter().filter(|seen| seen.target() == "/attack");
+        attacks.count()
+    }
+
     fn client(&self) -> FrameClient {
         FrameClient::connect(self.router.port())
     }
@@ -141,11 +175,7 @@ fn streams_that_are_opened_to_be_reset_end_their_connection() {
         );
         assert!(ended, "{outcome:?}");
     }
-    let reached = edge.backend.requests();
-    let reached = reached
-        .iter()
-        .filter(|seen| seen.target() == "/attack")
-        .count();
+    let reached = edge.attacks();
     assert!(
         reached <= CONNECTIONS * 400,
         "{reached} requests reached the backend"
@@ -154,14 +184,7 @@ fn streams_that_are_opened_to_be_reset_end_their_connection() {
 
 #[test]
 fn a_page_that_is_left_now_and_then_costs_nobody_the_connection() {
-    let gate = Arc::new(Gate::default());
-    let held = Arc::clone(&gate);
-    let edge = Edge::before(Backend::answering(move |request| {
-        if request.target() == "/attack" {
-            held.wait();
-        }
-        ok(request.target())
-    }));
+    let (edge, gate) = Edge::held();
     let mut client = edge.client();
     for stream in (1..200).step_by(2) {
         client.head(stream, &GET, END_STREAM);
@@ -188,16 +211,7 @@ fn streams_that_the_client_has_the_router_reset_end_their_connection_too() {
         }),
     ];
     for (name, provoke) in provoked {
-        let edge = Edge::before(Backend::scripted(|peer| {
-            loop {
-                let request = peer.head()?;
-                if request.target() == "/attack" {
-                    peer.wire().rest();
-                    return Ok(());
-                }
-                peer.send(ok(request.target()))?;
-            }
-        }));
+        let edge = Edge::silent();
         let outcome = edge.bears(FOR_ONE, || {
             let mut client = edge.client();
             let fields = [POST[0], POST[1], POST[2], POST[3], ("content-length", "1")];
@@ -214,11 +228,7 @@ fn streams_that_the_client_has_the_router_reset_end_their_connection_too() {
         });
         let ended = matches!(outcome, Outcome::GoneAway(_) | Outcome::Closed);
         assert!(ended, "{name}: {outcome:?}");
-        let reached = edge.backend.requests();
-        let reached = reached
-            .iter()
-            .filter(|seen| seen.target() == "/attack")
-            .count();
+        let reached = edge.attacks();
         assert!(
             reached <= 1500,
             "{name}: {reached} requests reached the backend"
@@ -269,12 +279,7 @@ fn a_head_that_unpacks_to_far_more_than_was_sent_is_refused() {
         Outcome::Answer(431) | Outcome::GoneAway(_) | Outcome::Reset(_)
     );
     assert!(refused, "{outcome:?}");
-    assert!(
-        edge.backend
-            .requests()
-            .iter()
-            .all(|seen| seen.target() != "/attack")
-    );
+    assert_eq!(edge.attacks(), 0);
 }
 
 #[test]
@@ -323,16 +328,7 @@ fn pings_and_settings_that_nobody_waits_for_cost_no_memory() {
 
 #[test]
 fn data_without_content_ends_the_connection() {
-    let edge = Edge::before(Backend::scripted(|peer| {
-        loop {
-            let request = peer.head()?;
-            if request.target() == "/attack" {
-                peer.wire().rest();
-                return Ok(());
-            }
-            peer.send(ok(request.target()))?;
-        }
-    }));
+    let edge = Edge::silent();
     for (name, frame) in [
         ("empty", Frame::bytes(DATA, NONE, 1, &[])),
         ("padding alone", Frame::bytes(DATA, 8, 1, &[3, 0, 0, 0])),
@@ -376,14 +372,7 @@ fn a_body_beyond_the_windows_ends_stream_or_connection() {
 
 #[test]
 fn streams_beyond_the_bound_are_refused_and_the_others_are_served() {
-    let gate = Arc::new(Gate::default());
-    let held = Arc::clone(&gate);
-    let edge = Edge::before(Backend::answering(move |request| {
-        if request.target() == "/attack" {
-            held.wait();
-        }
-        ok(request.target())
-    }));
+    let (edge, gate) = Edge::held();
     let mut client = edge.client();
     // The bound is known.
     let settings = client.until(|frame| frame.kind == SETTINGS && frame.flags & ACK == 0);
@@ -404,14 +393,8 @@ fn streams_beyond_the_bound_are_refused_and_the_others_are_served() {
         (257, &REFUSED_STREAM.to_be_bytes()[..])
     );
     assert!(client.is_alive());
-    let attacks = || {
-        let seen = edge.backend.requests();
-        seen.iter()
-            .filter(|seen| seen.target() == "/attack")
-            .count()
-    };
     eventually("the others at the backend", || {
-        (attacks() == 128).then_some(())
+        (edge.attacks() == 128).then_some(())
     });
     gate.open();
     assert_eq!(client.outcome(1), Outcome::Answer(200));
@@ -439,14 +422,8 @@ fn clients_that_open_no_window_hold_a_bounded_part_of_their_answers() {
         for stream in (1..256).step_by(2) {
             client.head(stream, &GET, END_STREAM);
         }
-        let attacks = || {
-            let seen = edge.backend.requests();
-            seen.iter()
-                .filter(|seen| seen.target() == "/attack")
-                .count()
-        };
         eventually("all of them at the backend", || {
-            (attacks() == 128).then_some(())
+            (edge.attacks() == 128).then_some(())
         });
         assert!(client.is_alive());
         client

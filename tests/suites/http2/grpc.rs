@@ -11,7 +11,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
-use tonic::{Code, Request};
+use tonic::{Code, Request, Response, Status};
 
 use super::world::{over_tls, router};
 use echo::{EchoServer, Text};
@@ -77,6 +77,18 @@ impl Scene {
     async fn ready(client: &mut Grpc<Channel>) {
         client.ready().await.expect("a channel that is ready");
     }
+
+    /// One message for one.
+    fn unary(
+        &mut self,
+        name: &'static str,
+        request: Request<String>,
+    ) -> Result<Response<String>, Status> {
+        self.runtime.block_on(async {
+            Scene::ready(&mut self.client).await;
+            self.client.unary(request, method(name), Text).await
+        })
+    }
 }
 
 fn method(name: &'static str) -> PathAndQuery {
@@ -92,22 +104,10 @@ fn each(run: impl Fn(&mut Scene)) {
 #[test]
 fn one_message_is_answered_with_one() {
     each(|scene| {
-        let Scene {
-            runtime,
-            router,
-            client,
-            ..
-        } = scene;
-        let answer = runtime.block_on(async {
-            Scene::ready(client).await;
-            let mut request = Request::new("hello".to_owned());
-            request
-                .metadata_mut()
-                .insert("x-caller", "tests".parse().expect("a value"));
-            client
-                .unary(request, method("/echo.Echo/Unary"), Text)
-                .await
-        });
+        let mut request = Request::new("hello".to_owned());
+        let caller = "tests".parse().expect("a value");
+        request.metadata_mut().insert("x-caller", caller);
+        let answer = scene.unary("/echo.Echo/Unary", request);
         let answer = answer.expect("an answer");
         assert_eq!(answer.get_ref(), "hello from tests");
         assert_eq!(
@@ -117,7 +117,7 @@ fn one_message_is_answered_with_one() {
                 .map(|value| value.as_bytes()),
             Some(&b"yes"[..])
         );
-        let line = router.access_log().line();
+        let line = scene.router.access_log().line();
         assert_eq!(line.request, "POST /echo.Echo/Unary HTTP/2.0");
         assert_eq!(line.status, "200");
     });
@@ -126,28 +126,13 @@ fn one_message_is_answered_with_one() {
 #[test]
 fn an_error_reaches_the_client_with_its_code_and_words() {
     each(|scene| {
-        let Scene {
-            runtime, client, ..
-        } = scene;
-        let failed = runtime.block_on(async {
-            Scene::ready(client).await;
-            let request = Request::new("fail".to_owned());
-            client
-                .unary(request, method("/echo.Echo/Unary"), Text)
-                .await
-        });
+        let failed = scene.unary("/echo.Echo/Unary", Request::new("fail".to_owned()));
         let status = failed.expect_err("an error");
         assert_eq!(
             (status.code(), status.message()),
             (Code::NotFound, "no such thing: 100 %")
         );
-        let unknown = runtime.block_on(async {
-            Scene::ready(client).await;
-            let request = Request::new(String::new());
-            client
-                .unary(request, method("/echo.Echo/Unknown"), Text)
-                .await
-        });
+        let unknown = scene.unary("/echo.Echo/Unknown", Request::new(String::new()));
         assert_eq!(unknown.expect_err("an error").code(), Code::Unimplemented);
     });
 }
@@ -262,26 +247,15 @@ fn a_call_that_is_given_up_ends_at_the_server_too() {
 #[test]
 fn a_deadline_is_known_to_the_server_and_ends_the_call() {
     each(|scene| {
-        let Scene {
-            runtime,
-            client,
-            server,
-            ..
-        } = scene;
-        let failed = runtime.block_on(async {
-            Scene::ready(client).await;
-            let mut request = Request::new("wait".to_owned());
-            request.set_timeout(Duration::from_millis(300));
-            client
-                .unary(request, method("/echo.Echo/Unary"), Text)
-                .await
-        });
+        let mut request = Request::new("wait".to_owned());
+        request.set_timeout(Duration::from_millis(300));
+        let failed = scene.unary("/echo.Echo/Unary", request);
         let code = failed.expect_err("an error").code();
         assert!(
             matches!(code, Code::DeadlineExceeded | Code::Cancelled),
             "{code:?}"
         );
-        assert_eq!(server.timeouts(), ["300000u"]);
+        assert_eq!(scene.server.timeouts(), ["300000u"]);
     });
 }
 
@@ -291,13 +265,9 @@ fn a_call_to_nowhere_fails_with_a_code() {
     let address = format!("http://127.0.0.1:{}", scene.router.port());
     let endpoint = Endpoint::from_shared(address).expect("an address");
     let endpoint = endpoint.origin("http://nowhere.test".parse().expect("an origin"));
-    let failed = scene.runtime.block_on(async {
-        scene.client = Grpc::new(endpoint.connect().await.expect("a channel"));
-        Scene::ready(&mut scene.client).await;
-        let request = Request::new(String::new());
-        let path = method("/echo.Echo/Unary");
-        scene.client.unary(request, path, Text).await
-    });
+    let channel = scene.runtime.block_on(endpoint.connect());
+    scene.client = Grpc::new(channel.expect("a channel"));
+    let failed = scene.unary("/echo.Echo/Unary", Request::new(String::new()));
     let status = failed.expect_err("an error");
     assert!(status.message().contains("404 Not Found"), "{status:?}");
 }
