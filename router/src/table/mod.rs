@@ -1,9 +1,10 @@
 //! The routing table: which pool of endpoints answers for a host and a path.
 //!
-//! Readers share a [`Table`] and never wait: it is an array of shards by host hash, each an
-//! immutable map behind an atomic pointer. A pool's list of endpoints is behind a pointer of its
-//! own, so that a new instance swaps one list and only a new or gone route swaps a shard. All
-//! changes go through the one [`Writer`], in order.
+//! Readers share a [`Table`] and never wait: it is an array of shards by host hash, each a cache
+//! line of atomic pointers to pools, and to an immutable map of the hosts that have no place there.
+//! A pool's list of endpoints is behind a pointer of its own, so that a new instance swaps one list
+//! and only a new or gone route changes a shard. All changes go through the one [`Writer`], in
+//! order.
 //!
 //! The table knows no sockets, no HTTP and no clock: time is an argument.
 
@@ -20,6 +21,7 @@ use shard::Shard;
 
 mod host;
 mod name;
+mod others;
 mod paths;
 mod shard;
 mod uri;
@@ -77,7 +79,7 @@ pub type Millis = u64;
 pub struct Table {
     hasher: RandomState,
     /// A power of two of them.
-    shards: Box<[ArcSwap<Shard>]>,
+    shards: Box<[Shard]>,
     wildcards: wildcards::Wildcards,
     routes: AtomicUsize,
     /// One more than the time of the last registration; 0 = never.
@@ -88,13 +90,10 @@ pub struct Table {
 impl Table {
     /// An empty table and the one who may change it.
     pub fn new(settings: Settings) -> (Arc<Table>, Writer) {
-        let empty = Arc::new(Shard::empty());
         let shards = settings.shards.clamp(1, 1 << 20).next_power_of_two();
         let table = Arc::new(Self {
             hasher: RandomState::default(),
-            shards: (0..shards)
-                .map(|_| ArcSwap::new(Arc::clone(&empty)))
-                .collect(),
+            shards: (0..shards).map(|_| Shard::default()).collect(),
             wildcards: wildcards::Wildcards::default(),
             routes: AtomicUsize::new(0),
             registered: AtomicU64::new(0),
@@ -131,7 +130,7 @@ impl Table {
     pub fn pools(&self) -> Vec<Arc<Pool>> {
         let mut pools = Vec::with_capacity(self.route_count());
         for shard in &self.shards {
-            pools.extend(shard.load().pools().cloned());
+            shard.collect(&mut pools);
         }
         pools.sort_unstable_by(|a, b| a.uri().cmp(b.uri()));
         pools
@@ -165,11 +164,11 @@ impl Table {
 
     fn deepest(&self, host: &SoughtHost<'_>, path: &[u8]) -> Option<Arc<Pool>> {
         let (shard, hash) = self.shard(host)?;
-        shard.load().deepest(hash, host, path).cloned()
+        shard.deepest(hash, host, path)
     }
 
     /// The shard for a host, and the part of the hash to look for within it.
-    fn shard(&self, host: &SoughtHost<'_>) -> Option<(&ArcSwap<Shard>, u32)> {
+    fn shard(&self, host: &SoughtHost<'_>) -> Option<(&Shard, u32)> {
         let hash = self.hasher.hash_one(host.hashed());
         // The two halves are independent of each other, so a shard's hosts are well spread.
         let [.., b3, b2, b1, b0] = hash.to_be_bytes();
@@ -182,8 +181,8 @@ impl Table {
 /// What the table is to do, from the configuration.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Number of shards, rounded up to a power of two. More of them make new routes cheaper among
-    /// many and cost 8 bytes each.
+    /// Number of shards, rounded up to a power of two. Each has place for six hosts and costs 64
+    /// bytes; hosts without a place cost a look-up one or two more trips to memory.
     pub shards: usize,
     /// Balancing algorithm of a pool until a registration names one, and of requests that `hash` has no value for.
     pub default_algorithm: Algorithm,
@@ -201,7 +200,7 @@ impl Default for Settings {
     /// The documented defaults: round robin, 120 s, empty pools go at once, no suspension.
     fn default() -> Self {
         Self {
-            shards: 16_384,
+            shards: 32_768,
             default_algorithm: Algorithm::RoundRobin,
             stale_threshold: 120_000,
             empty_pool: EmptyPool::default(),

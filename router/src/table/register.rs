@@ -78,11 +78,10 @@ impl Writer {
         let Some((shard, hash)) = table.shard(&host) else {
             return;
         };
-        let hosts = shard.load();
-        let Some(pool) = hosts.find(hash, &host, route.path.as_bytes()) else {
+        let Some(pool) = shard.find(hash, &host, route.path.as_bytes()) else {
             let pool = self.new_pool(route, arrival);
             table.wildcards.add(pool.host_bytes());
-            shard.store(Arc::new(hosts.with(hash, &host, &pool)));
+            shard.add(hash, &host, &pool);
             table.routes.fetch_add(1, Ordering::Relaxed);
             events(Event::RouteRegistered { pool: &pool });
             tell(&pool, 0, Outcome::Added, events);
@@ -91,8 +90,8 @@ impl Writer {
         let endpoints = pool.endpoints();
         let Registration { host, port, .. } = *arrival.registration;
         let Some(position) = endpoints.position(arrival.address_tag, host, port) else {
-            self.append(pool, &endpoints, arrival);
-            tell(pool, endpoints.len(), Outcome::Added, events);
+            self.append(&pool, &endpoints, arrival);
+            tell(&pool, endpoints.len(), Outcome::Added, events);
             return;
         };
         let Some(slot) = endpoints.get(position) else {
@@ -103,7 +102,7 @@ impl Writer {
             slot.refresh(arrival.source, arrival.now);
             let outcome = Outcome::Unmodified;
             events(Event::EndpointRegistered {
-                pool,
+                pool: &pool,
                 endpoint,
                 outcome,
             });
@@ -111,10 +110,13 @@ impl Writer {
             .modification_tag()
             .succeeded_by(&arrival.registration.modification_tag)
         {
-            self.replace(pool, &endpoints, position, slot, arrival);
-            tell(pool, position, Outcome::Updated, events);
+            self.replace(&pool, &endpoints, position, slot, arrival);
+            tell(&pool, position, Outcome::Updated, events);
         } else {
-            events(Event::EndpointNotRegistered { pool, endpoint });
+            events(Event::EndpointNotRegistered {
+                pool: &pool,
+                endpoint,
+            });
         }
     }
 

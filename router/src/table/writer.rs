@@ -214,12 +214,11 @@ impl Writer {
         let Some((shard, hash)) = self.table.shard(&host) else {
             return false;
         };
-        let Some(without) = shard.load().without(hash, &host, pool) else {
-            return false;
-        };
-        shard.store(Arc::new(without));
-        self.table.routes.fetch_sub(1, Ordering::Relaxed);
-        true
+        let removed = shard.remove(hash, &host, pool);
+        if removed {
+            self.table.routes.fetch_sub(1, Ordering::Relaxed);
+        }
+        removed
     }
 
     pub(super) fn keep_empty_for(&self) -> Option<Millis> {
@@ -238,10 +237,9 @@ impl Writer {
         let folded = FoldedHost::new(route.host.as_bytes());
         let sought = folded.exact();
         let (shard, hash) = self.table.shard(&sought)?;
-        let hosts = shard.load();
-        let pool = hosts.find(hash, &sought, route.path.as_bytes())?;
+        let pool = shard.find(hash, &sought, route.path.as_bytes())?;
         let position = pool.endpoints().position(tag, host, port)?;
-        Some((Arc::clone(pool), position))
+        Some((pool, position))
     }
 
     pub(super) fn address_tag(&self, host: &str, port: u16) -> u16 {

@@ -1,6 +1,6 @@
 //! Readers while the writer is at work.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use super::world::{World, plain};
@@ -52,6 +52,59 @@ fn a_route_that_stays_is_found_whatever_else_changes() {
             }
         }
         done.store(true, Ordering::Relaxed);
+        for reader in readers {
+            reader.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_host_is_found_and_listed_once_while_its_second_route_comes() {
+    const NONE: usize = 0;
+    const END: usize = usize::MAX;
+    let mut world = World::with(Settings {
+        shards: 1,
+        ..Settings::default()
+    });
+    let table = world.table.clone();
+    // The number of a host that is registered just now.
+    let there = AtomicUsize::new(NONE);
+    let found = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let reader = || {
+            loop {
+                let number = there.load(Ordering::SeqCst);
+                let host = match number {
+                    NONE => continue,
+                    END => return,
+                    number => format!("h{number}.test"),
+                };
+                let pool = table.lookup(host.as_bytes(), b"/");
+                let listed = table.pools();
+                if there.load(Ordering::SeqCst) == number {
+                    assert_eq!(pool.unwrap().uri(), host);
+                    assert_eq!(listed.iter().filter(|pool| pool.uri() == host).count(), 1);
+                    found.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        };
+        let readers = [scope.spawn(reader), scope.spawn(reader)];
+        let mut number = 0;
+        while number < 1000 || found.load(Ordering::Relaxed) < 1000 {
+            number += 1;
+            let uris = [format!("h{number}.test"), format!("h{number}.test/p")];
+            world.register(&[&uris[0]], &plain(1));
+            there.store(number, Ordering::SeqCst);
+            world.register(&[&uris[1]], &plain(1));
+            there.store(NONE, Ordering::SeqCst);
+            for uri in uris {
+                world.unregister(&uri, 1);
+            }
+            if readers.iter().any(|reader| reader.is_finished()) {
+                break;
+            }
+        }
+        there.store(END, Ordering::SeqCst);
         for reader in readers {
             reader.join().unwrap();
         }
