@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use cloverleaf_tests::soak::{
-    Closing, Descriptors, Findings, Handshakes, Part, Readers, Slowloris, Upgrade,
+    Closing, Cores, Descriptors, Findings, Handshakes, Part, Readers, Resets, Slowloris, Upgrade,
+    When,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const USAGE: &str = "\
-benches/soak [PROOF...] [--small] [--seed N]
+benches/soak [PROOF...] [--small] [--seed N] [--seconds N]
 
   slowloris     20,000 clients send their heads a byte at a time: p99 of other clients stays within twice of what it
                 was, memory within the bound of docs/performance.md
@@ -21,17 +22,22 @@ benches/soak [PROOF...] [--small] [--seed N]
                 kernel's own buffers, some 4 MiB for each, are shown; with many more they are what runs out)
   handshakes    1,000 full TLS handshakes a second for a minute while the certificate is replaced every 3 s: none fails
   upgrade       the binary is upgraded 5 times under load with 1,000 WebSockets open: nobody is refused, nothing is cut
+  resets        100 clients of HTTP/2 open streams and reset them, as fast as they are let, and come again when they are
+                ended: p99 of other clients stays within twice of what it was, memory within the bound of docs/http2.md
+  cancels       the same with requests that have reached an application before they are reset: memory within the bound; the
+                others' p99 is shown and not judged, since these are load like any other
   all           all of them, one after the other (the default)
 
   --small       the sizes of the test suite
   --seed N      where chance begins (closing)
+  --seconds N   how long a phase is (resets, cancels)
 
 Builds what it needs in the release profile. Needs nats-server, and for the full sizes more than 20,000 file descriptors
 for each process: with fewer it takes as many clients as there is room for, and says so. Wants a machine that does
 nothing else. Exit code 0 when everything held, 1 when something did not, 2 for a wrong option.
 ";
 
-const PROOFS: [&str; 7] = [
+const PROOFS: [&str; 9] = [
     "slowloris",
     "uploads",
     "closing",
@@ -39,10 +45,12 @@ const PROOFS: [&str; 7] = [
     "readers",
     "handshakes",
     "upgrade",
+    "resets",
+    "cancels",
 ];
 
 fn main() -> ExitCode {
-    let (mut proofs, mut small, mut seed) = (Vec::new(), false, 1);
+    let (mut proofs, mut small, mut seed, mut seconds) = (Vec::new(), false, 1, None);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -54,6 +62,10 @@ fn main() -> ExitCode {
             "--seed" => match arguments.next().and_then(|text| text.parse().ok()) {
                 Some(number) => seed = number,
                 None => return wrong("--seed wants a number"),
+            },
+            "--seconds" => match arguments.next().and_then(|text| text.parse().ok()) {
+                Some(number) => seconds = Some(number),
+                None => return wrong("--seconds wants a number"),
             },
             proof if PROOFS.contains(&proof) => proofs.push(argument),
             "all" => {}
@@ -67,7 +79,7 @@ fn main() -> ExitCode {
     let mut faults = 0;
     for proof in &proofs {
         println!("{proof}");
-        let findings = run(proof, small, seed, files);
+        let findings = run(proof, small, seed, seconds, files);
         println!("{findings}");
         faults += findings.faults.len();
     }
@@ -88,7 +100,7 @@ fn wrong(why: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-fn run(proof: &str, small: bool, seed: u64, files: usize) -> Findings {
+fn run(proof: &str, small: bool, seed: u64, seconds: Option<u64>, files: usize) -> Findings {
     // What the router keeps for connections to backends and for itself, and the clients that are measured.
     let room = files.saturating_sub(1300);
     let sized = |large: usize, little: usize| if small { little } else { large };
@@ -139,6 +151,19 @@ fn run(proof: &str, small: bool, seed: u64, files: usize) -> Findings {
             newcomers: sized(8, 3),
             regulars: sized(8, 3),
             times: sized(5, 1),
+        }
+        .run(),
+        "resets" | "cancels" => Resets {
+            connections: sized(100, 20),
+            when: match proof {
+                "resets" => When::AtOnce,
+                _ => When::UnderWay,
+            },
+            rate: sized(1000, 200) as u32,
+            rounds: sized(3, 1),
+            time: Duration::from_secs(seconds.unwrap_or(sized(12, 2) as u64)),
+            cores: if small { None } else { Cores::divide() },
+            slack: Duration::from_micros(sized(0, 500_000) as u64),
         }
         .run(),
         // Two connections for each.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use cloverleaf_tests::soak::{Closing, Descriptors, Handshakes, Part, Readers, Slowloris};
+use cloverleaf_tests::soak::{
+    Closing, Descriptors, Handshakes, Part, Readers, Resets, Slowloris, When,
+};
 
 #[test]
 fn clients_that_send_their_heads_a_byte_at_a_time_cost_others_nothing() {
@@ -74,4 +76,21 @@ fn certificates_that_are_replaced_again_and_again_fail_no_handshake() {
         least_percent: 20,
     };
     proof.run().must_hold();
+}
+
+// CVE-2023-44487
+#[test]
+fn clients_that_reset_what_they_open_cost_others_little() {
+    for when in [When::AtOnce, When::UnderWay] {
+        let proof = Resets {
+            connections: 20,
+            when,
+            rate: 200,
+            rounds: 1,
+            time: Duration::from_secs(2),
+            cores: None,
+            slack: Duration::from_millis(500),
+        };
+        proof.run().must_hold();
+    }
 }

@@ -1,12 +1,18 @@
 //! Clients that open streams only to reset them (CVE-2023-44487): each costs a request to a backend and no answer.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 /// Resets of unanswered streams that a connection may make at once. A page that is left in the middle resets what it had
 /// asked for, which is as many streams as may be open.
 const BURST: u32 = 256;
 /// Resets a second that it may make all the time.
 const RATE: u32 = 32;
+/// Requests that it may have reset while they still are under way to a backend, beyond those that may be open.
+const BACKLOG: usize = 128;
+/// How long a connection that has gone too far is held before it ends. Who begins anew has as many resets at once as before,
+/// and gains nothing by it when they would have come back in the same time.
+pub(super) const HOLD: Duration = Duration::from_secs((BURST / RATE) as u64);
 
 /// What one connection has done. Time is in milliseconds.
 #[derive(Debug)]
@@ -14,6 +20,8 @@ pub(super) struct Abuse {
     left: Cell<u32>,
     resets: Cell<u32>,
     counted: Cell<u64>,
+    /// Resets were noted since somebody asked.
+    noted: Cell<bool>,
 }
 
 impl Abuse {
@@ -23,16 +31,23 @@ impl Abuse {
             left: Cell::new(BURST),
             resets: Cell::new(0),
             counted: Cell::new(now),
+            noted: Cell::new(false),
         }
     }
 
     /// The client has reset a stream before it was answered.
     pub(super) fn note_reset(&self) {
         self.resets.set(self.resets.get() + 1);
+        self.noted.set(true);
     }
 
-    /// Whether it has gone too far by `now`.
-    pub(super) fn is_too_much(&self, now: u64) -> bool {
+    /// Whether there were resets since this was asked last.
+    pub(super) fn take_noted(&self) -> bool {
+        self.noted.take()
+    }
+
+    /// Whether it has gone too far by `now`; `unseen` resets were made that will be noted later.
+    pub(super) fn is_too_much(&self, now: u64, unseen: usize) -> bool {
         let resets = self.resets.take();
         let passed = now.saturating_sub(self.counted.get());
         let regained = (passed * u64::from(RATE) / 1000).min(u64::from(BURST)) as u32;
@@ -41,7 +56,7 @@ impl Abuse {
         }
         let left = (self.left.get() + regained).min(BURST);
         self.left.set(left.saturating_sub(resets));
-        resets > left
+        resets as usize + unseen > left as usize || unseen > BACKLOG
     }
 }
 
@@ -57,21 +72,33 @@ mod tests {
     fn a_page_that_is_left_is_no_abuse_and_a_flood_is() {
         let abuse = Abuse::new(0);
         resets(&abuse, BURST);
-        assert!(!abuse.is_too_much(1));
+        assert!(!abuse.is_too_much(1, 0));
         resets(&abuse, 1);
-        assert!(abuse.is_too_much(2));
+        assert!(abuse.is_too_much(2, 0));
+    }
+
+    #[test]
+    fn resets_that_nobody_has_noted_yet_count_and_are_not_used_up() {
+        let abuse = Abuse::new(0);
+        resets(&abuse, BURST - 10);
+        assert!(!abuse.is_too_much(0, 10));
+        assert!(!abuse.is_too_much(0, 10));
+        assert!(abuse.is_too_much(0, 11));
+        let abuse = Abuse::new(0);
+        assert!(!abuse.is_too_much(0, BACKLOG));
+        assert!(abuse.is_too_much(0, BACKLOG + 1));
     }
 
     #[test]
     fn what_was_used_up_comes_back_with_time() {
         let abuse = Abuse::new(0);
         resets(&abuse, BURST);
-        assert!(!abuse.is_too_much(0));
+        assert!(!abuse.is_too_much(0, 0));
         for second in 1..100 {
             resets(&abuse, RATE);
-            assert!(!abuse.is_too_much(second * 1000), "{second}");
+            assert!(!abuse.is_too_much(second * 1000, 0), "{second}");
         }
         resets(&abuse, RATE + 1);
-        assert!(abuse.is_too_much(100_000));
+        assert!(abuse.is_too_much(100_000, 0));
     }
 }

@@ -4,17 +4,20 @@ use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::Reason;
 use h2::server::{Builder, Connection};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::yield_now;
 
 use super::STREAM_WINDOW;
-use super::abuse::Abuse;
+use super::abuse::{self, Abuse};
 use super::coalesced::{Coalesced, Drain};
 use super::crew::{self, Job};
+use super::ration::{self, Ration, Rationed};
 use super::served::Served;
 use crate::serve::Peer;
 use crate::worker::{Share, Timer, Worker};
@@ -30,6 +33,9 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 const HEADER_LIST: u32 = 256 * 1024;
 /// Bytes of an answer's body that wait on one stream for the client's window.
 const SEND_BUFFER: usize = 64 * 1024;
+/// Streams that may be reset before they were looked at: more than one turn can bring, since what becomes of such a client is
+/// up to [`Abuse`]. A stream and its reset take 26 bytes at least.
+const UNSEEN: usize = ration::MOST / 26 + 1;
 
 /// Serves a connection until it ends; `_share` counts it until then. Safe to drop at any point: it is then cut.
 pub async fn serve<S>(stream: S, mut peer: Peer, _share: Share, worker: Rc<Worker>)
@@ -46,9 +52,9 @@ where
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEADER_LIST)
         .max_send_buffer_size(SEND_BUFFER)
-        // Those that are reset before they were looked at; how many more may come of them is up to `Abuse`.
-        .max_pending_accept_reset_streams(STREAMS as usize)
+        .max_pending_accept_reset_streams(UNSEEN)
         .enable_connect_protocol();
+    let (stream, ration) = Rationed::new(stream);
     let (stream, drain) = Coalesced::new(stream);
     let mut handshake = pin!(builder.handshake::<_, Bytes>(stream));
     let handshake = poll_fn(|cx| {
@@ -65,27 +71,40 @@ where
     let mut front = Front {
         connection,
         drain,
+        ration,
+        stage: Stage::Open,
         abuse: Rc::new(Abuse::new(worker.clock.now())),
         open: Rc::new(Cell::new(0)),
         active: false,
-        ending: false,
         peer: Rc::new(peer),
         worker,
     };
     poll_fn(|cx| front.poll(cx, &timer)).await;
 }
 
+/// Where a connection is in its life.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// No more streams are wanted.
+    Ending,
+    /// Nothing is read any more, so that the client does not come again at once; what is open goes on.
+    Held,
+    /// The client was told that it has gone too far.
+    Told,
+}
+
 /// A connection behind its handshake.
 struct Front<S> {
-    connection: Connection<Coalesced<S>, Bytes>,
-    drain: Drain<S>,
+    connection: Connection<Coalesced<Rationed<S>>, Bytes>,
+    drain: Drain<Rationed<S>>,
+    ration: Rc<Ration>,
+    stage: Stage,
     abuse: Rc<Abuse>,
     /// Streams that are being served.
     open: Rc<Cell<usize>>,
     /// Whether a stream was opened since the timer was set.
     active: bool,
-    /// No more streams are wanted.
-    ending: bool,
     peer: Rc<Peer>,
     worker: Rc<Worker>,
 }
@@ -93,19 +112,18 @@ struct Front<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Front<S> {
     /// Ready when the connection is over.
     fn poll(&mut self, cx: &mut Context<'_>, timer: &Timer) -> Poll<()> {
+        self.ration.renew(!self.abuse.take_noted());
         loop {
-            if self.worker.is_leaving() && !std::mem::replace(&mut self.ending, true) {
-                self.connection.graceful_shutdown();
+            if self.worker.is_leaving() {
+                match self.stage {
+                    Stage::Open => self.end(),
+                    Stage::Held => self.tell(timer),
+                    Stage::Ending | Stage::Told => {}
+                }
             }
             match self.connection.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
-                    if self.abuse.is_too_much(self.worker.clock.now()) {
-                        tracing::debug!(target: "router", { client = %self.peer.address }, "http2-too-many-resets");
-                        self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
-                        self.ending = true;
-                    } else {
-                        self.open(request, respond);
-                    }
+                    self.accept(request, respond, timer);
                     continue;
                 }
                 Poll::Ready(Some(Err(error))) => {
@@ -121,18 +139,67 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Front<S> {
                 return Poll::Ready(());
             }
             if !timer.has_expired(cx) {
+                if self.ration.is_spent() {
+                    // Comes behind who is ready now, and behind a look at the sockets.
+                    if pin!(yield_now()).poll(cx).is_ready() {
+                        cx.waker().wake_by_ref();
+                    }
+                }
                 return Poll::Pending;
             }
             // Looked at now and then: idle is a connection on which nothing was open for the whole time.
             let idle = self.open.get() == 0 && !std::mem::take(&mut self.active);
-            if !idle {
-                timer.arm(self.worker.policy.frontend_idle_timeout);
-            } else if std::mem::replace(&mut self.ending, true) {
-                return Poll::Ready(());
-            } else {
-                self.connection.graceful_shutdown();
-                timer.arm(Worker::LINGER);
+            match self.stage {
+                Stage::Told => return Poll::Ready(()),
+                Stage::Held => self.tell(timer),
+                _ if !idle => timer.arm(self.worker.policy.frontend_idle_timeout),
+                Stage::Ending => return Poll::Ready(()),
+                Stage::Open => {
+                    self.end();
+                    timer.arm(Worker::LINGER);
+                }
             }
+        }
+    }
+
+    fn end(&mut self) {
+        self.connection.graceful_shutdown();
+        self.stage = Stage::Ending;
+    }
+
+    fn tell(&mut self, timer: &Timer) {
+        self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        self.stage = Stage::Told;
+        timer.arm(Worker::LINGER);
+    }
+
+    fn accept(
+        &mut self,
+        request: http::Request<h2::RecvStream>,
+        mut respond: h2::server::SendResponse<Bytes>,
+        timer: &Timer,
+    ) {
+        if self.stage == Stage::Held {
+            return respond.send_reset(Reason::REFUSED_STREAM);
+        }
+        // One that is over before it was looked at is not served.
+        let noop = &mut Context::from_waker(Waker::noop());
+        let is_reset = respond.poll_reset(noop).is_ready();
+        if is_reset {
+            self.abuse.note_reset();
+        }
+        // More are being served than may be open: the client has reset them, and their tasks have not had their turn.
+        let unseen = self.open.get().saturating_sub(STREAMS as usize);
+        if self.abuse.is_too_much(self.worker.clock.now(), unseen) {
+            tracing::debug!(target: "router", { client = %self.peer.address }, "http2-too-many-resets");
+            respond.send_reset(Reason::REFUSED_STREAM);
+            self.ration.close();
+            self.stage = Stage::Held;
+            // Many that came together do not come together again.
+            let spread = Duration::from_millis(self.worker.random() % 2048);
+            timer.arm(abuse::HOLD + spread);
+        } else if !is_reset {
+            self.open(request, respond);
         }
     }
 

@@ -11,6 +11,7 @@
 //! - [`served`]: a stream that a client has opened
 //! - [`multiplexed`]: a connection to a backend
 //! - [`asked`]: a stream that the router has opened to a backend
+//! - [`ration`]: how much of a connection is read before others have their turn
 //! - [`inlet`], [`outlet`]: the two directions of a stream as bytes
 //! - [`text`], [`lines`]: heads into text, and back
 //! - [`coalesced`]: frames of many streams in one write
@@ -26,6 +27,7 @@ mod lines;
 mod memory;
 mod multiplexed;
 mod outlet;
+mod ration;
 mod served;
 mod text;
 

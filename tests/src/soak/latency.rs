@@ -25,11 +25,19 @@ impl Latencies {
             }
             seen
         };
-        let mut all = thread::scope(|scope| {
+        let all = thread::scope(|scope| {
             let threads: Vec<_> = (0..clients).map(|_| scope.spawn(one)).collect();
             let ended = threads.into_iter().flat_map(|thread| thread.join());
             ended.flatten().collect::<Vec<_>>()
         });
+        Latencies::of(all)
+    }
+
+    /// These, in any order.
+    ///
+    /// # Panics
+    /// When there are none.
+    pub fn of(mut all: Vec<Duration>) -> Latencies {
         assert!(!all.is_empty(), "no client got through");
         all.sort_unstable();
         Latencies(all)

@@ -4,19 +4,27 @@
 //! the findings, so that a run says all that it saw.
 
 mod closing;
+mod cores;
 mod descriptors;
 mod handshakes;
 mod latency;
+mod open_loop;
 mod readers;
+mod resets;
+mod resetting;
 mod slowloris;
 mod upgrade;
 
 use std::fmt;
 
 pub use closing::Closing;
+pub use cores::Cores;
 pub use descriptors::Descriptors;
 pub use handshakes::Handshakes;
+pub use open_loop::{OpenLoop, Version};
 pub use readers::Readers;
+pub use resets::Resets;
+pub use resetting::When;
 pub use slowloris::{Part, Slowloris};
 pub use upgrade::Upgrade;
 
