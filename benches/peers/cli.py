@@ -23,7 +23,8 @@ scenarios:
   hands   CPU per full and per resumed TLS 1.3 handshake (needs: cargo build --release -p cloverleaf-tests --example handshakes)
   large   CPU per MiB of 1 MiB bodies, in the clear and over TLS 1.3
   idletls memory of idle TLS connections, each of which made one request
-  changes latency over 200,000 routes, quiet and with 1,000 changes a second (needs oha)
+  changes latency over 200,000 routes, quiet and with 1,000 changes a second; --rounds 4 --seconds 10 for p99.9
+          (needs: cargo build --release -p cloverleaf-tests --example pace)
   h2      CPU per request, HTTP/2 over TLS 1.3: 8 connections with 16 streams each, 1 KiB body (needs h2load)
 """
 _MORE = """\

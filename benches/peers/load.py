@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 from .machine import Trouble
+from .processes import run_first
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _TARGET = os.environ.get("CARGO_TARGET_DIR") or os.path.join(os.path.dirname(os.path.dirname(_HERE)), "target")
@@ -18,10 +19,12 @@ def find(program):
     return shutil.which(program) or shutil.which(program, path=cargo)
 
 
-def _run(argv, cores, seconds):
+def _run(argv, cores, seconds, first=False):
     """The program's standard output; it gets 20 s beyond the time it was asked to run."""
     def prepare():
         os.sched_setaffinity(0, set(cores))
+        if first:
+            run_first()
     child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                              preexec_fn=prepare, text=True)
     try:
@@ -82,12 +85,24 @@ def http2_loop(bench, port, seconds, connections, streams):
     return {"requests": succeeded, "failed": failed + other + done - succeeded, "seconds": lasted}
 
 
+def _example(name):
+    """A load generator of ours."""
+    program = os.path.join(_TARGET, "release", "examples", name)
+    if not os.access(program, os.X_OK):
+        raise Trouble(f"not built: cargo build --release -p cloverleaf-tests --example {name}")
+    return program
+
+
+def pace(bench, port, rate, seconds, seed):
+    """An open loop without ticks, over HTTP/1.1: {"requests", "microseconds": {latency: how often}}."""
+    out = _run([_example("pace"), str(port), bench.host, str(int(rate)), str(int(seconds * 1000)), str(seed)],
+               bench.cores.load, seconds, first=True)
+    return json.loads(out)
+
+
 def handshakes(bench, port, seconds, kind):
     """TLS connections that shake hands and end, `kind` "full" or "resumed": the same, a request being a handshake."""
-    program = os.path.join(_TARGET, "release", "examples", "handshakes")
-    if not os.access(program, os.X_OK):
-        raise Trouble("not built: cargo build --release -p cloverleaf-tests --example handshakes")
-    out = _run([program, str(port), str(max(1, round(seconds))), kind], bench.cores.load, seconds)
+    out = _run([_example("handshakes"), str(port), str(max(1, round(seconds))), kind], bench.cores.load, seconds)
     return json.loads(out)
 
 
