@@ -183,6 +183,7 @@ impl AccessLog {
                 losses,
             });
         }
+        let loggregator = settings.loggregator.as_ref();
         let (sender, messages) = sync_channel(WAITING);
         let format = Format::new(settings);
         let thread = Builder::new().name("access-log".to_owned());
@@ -191,7 +192,7 @@ impl AccessLog {
             .map_err(StartError::Thread)?;
         Ok(AccessLog {
             running: Some(Running { sender, thread }),
-            keeps_tags: settings.loggregator.is_some(),
+            keeps_tags: loggregator.is_some_and(|to| to.scope.reads_tags()),
             losses,
         })
     }

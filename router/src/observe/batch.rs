@@ -16,6 +16,10 @@ struct Kept {
     pieces: Pieces,
     /// Where its text ends; it begins where the record before ends.
     text: usize,
+    /// Where what no line shows ends; it stands behind the text.
+    aside: usize,
+    /// Where in it the tags end.
+    tags: usize,
     /// The same for its extra headers.
     extra: usize,
 }
@@ -33,13 +37,23 @@ impl Batch {
             pieces,
             text,
             extra,
+            aside,
+            tags,
         } = record.view();
         self.text.extend_from_slice(text);
-        self.extra.extend_from_slice(extra);
+        let text = self.text.len();
+        if !aside.is_empty() {
+            self.text.extend_from_slice(aside);
+        }
+        if !extra.is_empty() {
+            self.extra.extend_from_slice(extra);
+        }
         self.kept.push(Kept {
             entry: *entry,
             pieces: *pieces,
-            text: self.text.len(),
+            text,
+            aside: self.text.len(),
+            tags,
             extra: self.extra.len(),
         });
     }
@@ -59,18 +73,20 @@ impl Batch {
     }
 
     pub(super) fn records(&self) -> impl Iterator<Item = View<'_>> {
-        let (mut text, mut extra) = (0, 0);
+        let (mut start, mut extra) = (0, 0);
         self.kept.iter().map(move |kept| View {
             entry: &kept.entry,
             pieces: &kept.pieces,
             text: self
                 .text
-                .get(std::mem::replace(&mut text, kept.text)..kept.text)
+                .get(std::mem::replace(&mut start, kept.aside)..kept.text)
                 .unwrap_or_default(),
             extra: self
                 .extra
                 .get(std::mem::replace(&mut extra, kept.extra)..kept.extra)
                 .unwrap_or_default(),
+            aside: self.text.get(kept.text..kept.aside).unwrap_or_default(),
+            tags: kept.tags,
         })
     }
 
@@ -104,7 +120,15 @@ mod tests {
         let mut batch = Batch::default();
         batch.push(&record(b"a", &[Some(b"1"), None]));
         batch.push(&record(b"", &[]));
-        batch.push(&record(b"ccc", &[None, Some(b"22")]));
+        let mut last = record(b"ccc", &[None, Some(b"22")]);
+        last.set_tags([("component", "shop")].into_iter());
+        last.set_trace("7", "8");
+        batch.push(&last);
+        let tags: Vec<_> = batch.records().map(|r| r.tags().count()).collect();
+        assert_eq!(tags, [0, 0, 1]);
+        let last = batch.records().last().unwrap();
+        assert_eq!(last.tags().next(), Some((&b"component"[..], &b"shop"[..])));
+        assert_eq!(last.tags_and_trace().count(), 3);
         let shown: Vec<_> = batch
             .records()
             .map(|r| (r.get(Text::Host), r.extra(0), r.extra(1)))

@@ -1,9 +1,9 @@
 //! The access log line, byte for byte GoRouter's (spec 10.1).
 
-use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::access_log::LogSettings;
+use super::address::push_address;
 use super::escape::Quote;
 use super::record::{Text, View};
 use super::redact::Redact;
@@ -154,20 +154,9 @@ fn push_status(out: &mut Vec<u8>, status: u16) {
 }
 
 fn push_peer(out: &mut Vec<u8>, peer: Option<SocketAddr>) {
-    // A socket for both families shows IPv4 clients as mapped addresses; the log shows what they are.
-    match peer.map(|peer| (peer.ip().to_canonical(), peer)) {
+    match peer {
         None => out.push(b'-'),
-        Some((IpAddr::V4(ip), peer)) => {
-            for (byte, mark) in ip.octets().into_iter().zip(*b"...:") {
-                push_number(out, u64::from(byte));
-                out.push(mark);
-            }
-            push_number(out, u64::from(peer.port()));
-        }
-        Some((IpAddr::V6(_), peer)) => {
-            // Writing to memory does not fail.
-            write!(out, "{peer}").ok();
-        }
+        Some(peer) => push_address(out, peer),
     }
 }
 

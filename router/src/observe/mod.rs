@@ -16,6 +16,8 @@ pub mod registry;
 pub mod reloads;
 pub mod summary;
 
+mod address;
+mod aside;
 mod batch;
 mod cell;
 mod descriptors;

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use super::aside::{Aside, pairs};
+
 /// Raw values of one exchange; formatting happens on the log's own thread.
 ///
 /// Made once and used again for the next exchange: after [`clear`](Record::clear) its memory stays, so a warm record
@@ -13,6 +15,7 @@ pub struct Record {
     pieces: Pieces,
     text: Vec<u8>,
     extra: Vec<Option<Piece>>,
+    aside: Aside,
 }
 
 /// The part of a record that has a fixed size.
@@ -102,15 +105,9 @@ pub enum Text {
     RoutePolicy,
     /// The name that the client asked for in its TLS handshake.
     ServerName,
-    /// The endpoint's tags, as [`Record::set_tags`] keeps them.
-    Tags,
-    /// The ids of trace and span, as [`Record::set_trace`] keeps them.
-    Trace,
 }
 
-const TEXTS: usize = Text::Trace as usize + 1;
-/// Stands behind each name and each value of a tag.
-const MARK: u8 = 0;
+const TEXTS: usize = Text::ServerName as usize + 1;
 
 /// Where each text stands.
 pub(super) type Pieces = [Piece; TEXTS];
@@ -137,6 +134,7 @@ impl Record {
         self.pieces = Pieces::default();
         self.text.clear();
         self.extra.clear();
+        self.aside.clear();
     }
 
     /// Sets a text; what was set before no longer counts. An empty one shows as `"-"`.
@@ -183,30 +181,14 @@ impl Record {
         }
     }
 
-    /// Keeps the endpoint's tags. One with a null character in it, which nobody writes, is left out.
+    /// Keeps the endpoint's tags, in place of all that was kept of tags and trace.
     pub fn set_tags<'a>(&mut self, tags: impl Iterator<Item = (&'a str, &'a str)>) {
-        let start = self.text.len();
-        for (name, value) in tags {
-            if memchr::memchr(MARK, name.as_bytes()).is_none()
-                && memchr::memchr(MARK, value.as_bytes()).is_none()
-            {
-                for text in [name, value] {
-                    self.text.extend_from_slice(text.as_bytes());
-                    self.text.push(MARK);
-                }
-            }
-        }
-        self.pieces[Text::Tags as usize] = self.piece(start);
+        self.aside.set_tags(tags);
     }
 
     /// Keeps the ids under which the request is traced.
     pub fn set_trace(&mut self, trace: &str, span: &str) {
-        let start = self.text.len();
-        for text in ["trace_id", trace, "span_id", span] {
-            self.text.extend_from_slice(text.as_bytes());
-            self.text.push(MARK);
-        }
-        self.pieces[Text::Trace as usize] = self.piece(start);
+        self.aside.set_trace(trace, span);
     }
 
     pub(super) fn view(&self) -> View<'_> {
@@ -215,6 +197,8 @@ impl Record {
             pieces: &self.pieces,
             text: &self.text,
             extra: &self.extra,
+            aside: self.aside.text(),
+            tags: self.aside.tags(),
         }
     }
 
@@ -243,6 +227,9 @@ pub(super) struct View<'a> {
     pub(super) pieces: &'a Pieces,
     pub(super) text: &'a [u8],
     pub(super) extra: &'a [Option<Piece>],
+    /// What no line shows, and where the tags in it end.
+    pub(super) aside: &'a [u8],
+    pub(super) tags: usize,
 }
 
 impl<'a> View<'a> {
@@ -252,21 +239,22 @@ impl<'a> View<'a> {
 
     /// The endpoint's tags, name and value.
     pub(super) fn tags(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
-        pairs(self.get(Text::Tags))
+        pairs(self.aside.get(..self.tags).unwrap_or_default())
     }
 
-    /// The ids of trace and span, as tags.
-    pub(super) fn trace(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
-        pairs(self.get(Text::Trace))
+    /// The same, and behind them the ids of trace and span.
+    pub(super) fn tags_and_trace(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        pairs(self.aside)
     }
 
-    /// The same as a record of its own.
+    /// What a line shows of it, as a record of its own.
     pub(super) fn to_record(self) -> Record {
         Record {
             entry: *self.entry,
             pieces: *self.pieces,
             text: self.text.to_vec(),
             extra: self.extra.to_vec(),
+            aside: Aside::default(),
         }
     }
 
@@ -275,14 +263,6 @@ impl<'a> View<'a> {
         let piece = self.extra.get(number).copied().flatten();
         piece.map(|piece| piece.of(self.text)).unwrap_or_default()
     }
-}
-
-fn pairs(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let mut parts = text.split(|&byte| byte == MARK);
-    std::iter::from_fn(move || {
-        let name = parts.next()?;
-        Some((name, parts.next()?))
-    })
 }
 
 #[cfg(test)]
@@ -294,16 +274,24 @@ mod tests {
         let mut record = Record::default();
         assert_eq!(record.view().tags().count(), 0);
         record.set(Text::Host, b"a.test");
+        record.set_trace("7", "8");
         record.set_tags([("a", "1"), ("b\0", "x"), ("", "2"), ("c", "")].into_iter());
-        record.set_trace("77", "8");
+        let pair =
+            |(name, value): (&'static str, &'static str)| (name.as_bytes(), value.as_bytes());
+        let tags = [("a", "1"), ("b\0", "x"), ("", "2"), ("c", "")].map(pair);
+        assert_eq!(record.view().tags_and_trace().collect::<Vec<_>>(), tags);
+        for ids in ["6", "77"] {
+            record.set_trace(ids, "8");
+        }
         let view = record.view();
-        let pair = |name: &'static str, value: &'static str| (name.as_bytes(), value.as_bytes());
-        let tags: Vec<_> = view.tags().collect();
-        assert_eq!(tags, [pair("a", "1"), pair("", "2"), pair("c", "")]);
-        let trace: Vec<_> = view.trace().collect();
-        assert_eq!(trace, [pair("trace_id", "77"), pair("span_id", "8")]);
+        assert_eq!(view.tags().collect::<Vec<_>>(), tags);
+        let all: Vec<_> = view.tags_and_trace().collect();
+        let trace = [("trace_id", "77"), ("span_id", "8")].map(pair);
+        assert_eq!(all, [&tags[..], &trace].concat());
         let copy = view.to_record();
         assert_eq!(copy.get(Text::Host), b"a.test");
+        record.clear();
+        assert_eq!(record.view().tags_and_trace().count(), 0);
     }
 
     #[test]

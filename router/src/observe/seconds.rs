@@ -5,11 +5,21 @@ use time::OffsetDateTime;
 const NANOSECONDS: u64 = 1_000_000_000;
 
 /// Appends nanoseconds as seconds with six decimals.
+#[inline]
 pub(super) fn push_seconds(out: &mut Vec<u8>, nanoseconds: u64) {
     let micros = nanoseconds.saturating_add(500) / 1_000;
-    push_number(out, micros / 1_000_000);
-    out.push(b'.');
-    push_padded(out, micros, 1_000_000);
+    let mut text = *b"0.000000";
+    put_pairs(&mut text[2..], (micros % 1_000_000) as u32);
+    match u8::try_from(micros / 1_000_000) {
+        Ok(seconds @ 0..=9) => {
+            text[0] += seconds;
+            out.extend_from_slice(&text);
+        }
+        _ => {
+            push_number(out, micros / 1_000_000);
+            out.extend_from_slice(&text[1..]);
+        }
+    }
 }
 
 /// Appends a number.
@@ -17,57 +27,71 @@ pub(super) fn push_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Appends a number below `limit`, a power of ten, with all its leading zeros.
-fn push_padded(out: &mut Vec<u8>, number: u64, limit: u64) {
-    let mut text = itoa::Buffer::new();
-    let padded = text.format(limit + number % limit).as_bytes();
-    out.extend_from_slice(padded.get(1..).unwrap_or_default());
+/// The numbers below a hundred, with two digits.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + number as u8 / 10, b'0' + number as u8 % 10];
+        number += 1;
+    }
+    pairs
+};
+
+/// Writes a number with as many digits as there are places for, an even count; leading ones that do not fit are left out.
+#[inline]
+fn put_pairs(places: &mut [u8], mut number: u32) {
+    let (pairs, _) = places.as_chunks_mut::<2>();
+    for pair in pairs.iter_mut().rev() {
+        *pair = PAIRS[(number % 100) as usize];
+        number /= 100;
+    }
 }
 
 /// Civil time, with the latest second kept: neighbours in a log mostly share it.
 #[derive(Debug, Default)]
 pub(super) struct CivilTime {
     second: Option<u64>,
-    /// `2031-03-04T05:06:07.`
-    text: Vec<u8>,
+    text: Option<[u8; SHOWN.len()]>,
 }
+
+/// How a time is shown.
+const SHOWN: [u8; 30] = *b"1970-01-01T00:00:00.000000000Z";
 
 impl CivilTime {
     /// Appends a time in UTC with nine decimals and `Z`.
+    #[inline]
     pub(super) fn push(&mut self, out: &mut Vec<u8>, unix_ns: u64) {
         let second = unix_ns / NANOSECONDS;
-        if self.second != Some(second) {
-            self.turn_to(second);
-        }
-        out.extend_from_slice(&self.text);
-        push_padded(out, unix_ns, NANOSECONDS);
-        out.push(b'Z');
+        let known = self.text.filter(|_| self.second == Some(second));
+        let mut text = known.unwrap_or_else(|| self.turn_to(second));
+        let decimals = (unix_ns % NANOSECONDS) as u32;
+        text[20] = b'0' + (decimals / 100_000_000) as u8;
+        put_pairs(&mut text[21..29], decimals);
+        out.extend_from_slice(&text);
     }
 
-    fn turn_to(&mut self, second: u64) {
-        self.second = Some(second);
-        self.text.clear();
+    #[cold]
+    fn turn_to(&mut self, second: u64) -> [u8; SHOWN.len()] {
         // 64 bits of nanoseconds end in the year 2554: always a date.
         let time = i64::try_from(second)
             .ok()
             .and_then(|second| OffsetDateTime::from_unix_timestamp(second).ok());
         let time = time.unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        push_padded(
-            &mut self.text,
-            u64::from(time.year().unsigned_abs()),
-            10_000,
-        );
-        for (mark, number) in [
-            (b'-', u8::from(time.month())),
-            (b'-', time.day()),
-            (b'T', time.hour()),
-            (b':', time.minute()),
-            (b':', time.second()),
+        let mut text = SHOWN;
+        put_pairs(&mut text[..4], time.year().unsigned_abs());
+        for (at, number) in [
+            (5, u8::from(time.month())),
+            (8, time.day()),
+            (11, time.hour()),
+            (14, time.minute()),
+            (17, time.second()),
         ] {
-            self.text.push(mark);
-            push_padded(&mut self.text, u64::from(number), 100);
+            put_pairs(&mut text[at..at + 2], u32::from(number));
         }
-        self.text.push(b'.');
+        self.second = Some(second);
+        self.text = Some(text);
+        text
     }
 }
 
@@ -89,6 +113,8 @@ mod tests {
             (500, "0.000001"),
             (321_000, "0.000321"),
             (12_345_000, "0.012345"),
+            (9_999_999_499, "9.999999"),
+            (9_999_999_500, "10.000000"),
             (59_999_999_999, "60.000000"),
             (u64::MAX, "18446744073.709551"),
         ] {

@@ -64,6 +64,11 @@ impl Scope {
     pub(super) fn has_requests(&self) -> bool {
         self.app_logs || self.server_events || self.client_events || self.per_request
     }
+
+    /// Whether such an envelope has the endpoint's tags in it, or the trace.
+    pub(super) fn reads_tags(&self) -> bool {
+        self.app_logs || self.server_events || self.per_request
+    }
 }
 
 impl Loggregator {

@@ -1,10 +1,9 @@
 //! What requests leave for Loggregator: log lines of applications, start-stop events, times (spec 10.4 and 11).
 
-use std::io::Write;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{Lines, Sink};
+use crate::observe::address::push_address;
 use crate::observe::format::Format;
 use crate::observe::loggregator::{
     Datagrams, HttpStartStop, Loggregator, PeerType, milliseconds, now_ns,
@@ -74,9 +73,7 @@ impl Envelopes {
         self.uri.extend_from_slice(path);
         self.peer.clear();
         if let Some(peer) = entry.peer {
-            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-            // Writing to memory does not fail.
-            write!(self.peer, "{peer}").ok();
+            push_address(&mut self.peer, peer);
         }
         let began = entry.received_unix_ns;
         let ended = began.saturating_add(entry.response_time_ns);
@@ -105,7 +102,7 @@ impl Envelopes {
             attempts(&mut self.out, now_ns, &event, record);
         }
         if server {
-            let tags = record.tags().chain(record.trace());
+            let tags = record.tags_and_trace();
             self.out.http_start_stop(now_ns, &event, tags);
         }
     }
