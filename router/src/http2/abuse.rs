@@ -19,6 +19,7 @@ pub(super) const HOLD: Duration = Duration::from_secs((BURST / RATE) as u64);
 pub(super) struct Abuse {
     left: Cell<u32>,
     resets: Cell<u32>,
+    answered: Cell<u32>,
     counted: Cell<u64>,
     /// Resets were noted since somebody asked.
     noted: Cell<bool>,
@@ -30,6 +31,7 @@ impl Abuse {
         Abuse {
             left: Cell::new(BURST),
             resets: Cell::new(0),
+            answered: Cell::new(0),
             counted: Cell::new(now),
             noted: Cell::new(false),
         }
@@ -39,6 +41,12 @@ impl Abuse {
     pub(super) fn note_reset(&self) {
         self.resets.set(self.resets.get() + 1);
         self.noted.set(true);
+    }
+
+    /// A stream was answered to its end: it makes up for one that was not. A balancer that carries many users on one
+    /// connection carries the impatient ones, too.
+    pub(super) fn note_answer(&self) {
+        self.answered.set(self.answered.get().saturating_add(1));
     }
 
     /// Whether there were resets since this was asked last.
@@ -54,7 +62,8 @@ impl Abuse {
         if regained > 0 {
             self.counted.set(now);
         }
-        let left = (self.left.get() + regained).min(BURST);
+        let regained = regained.saturating_add(self.answered.take());
+        let left = self.left.get().saturating_add(regained).min(BURST);
         self.left.set(left.saturating_sub(resets));
         resets as usize + unseen > left as usize || unseen > BACKLOG
     }
@@ -87,6 +96,19 @@ mod tests {
         let abuse = Abuse::new(0);
         assert!(!abuse.is_too_much(0, BACKLOG));
         assert!(abuse.is_too_much(0, BACKLOG + 1));
+    }
+
+    #[test]
+    fn answers_make_up_for_as_many_resets_and_save_up_nothing() {
+        let abuse = Abuse::new(0);
+        for _ in 0..100 {
+            (0..200).for_each(|_| abuse.note_answer());
+            resets(&abuse, 200);
+            assert!(!abuse.is_too_much(0, 0));
+        }
+        (0..100_000).for_each(|_| abuse.note_answer());
+        resets(&abuse, BURST + 1);
+        assert!(abuse.is_too_much(0, 0));
     }
 
     #[test]

@@ -186,7 +186,7 @@ impl AsyncWrite for Served {
 impl Drop for Served {
     fn drop(&mut self) {
         if self.is_answered() {
-            return;
+            return self.abuse.note_answer();
         }
         if self.reset {
             self.abuse.note_reset();
