@@ -72,12 +72,14 @@ pub(super) fn prepare(
             return Some(answer);
         }
     };
-    let began = Instant::now();
+    let began = worker.counters.times_lookups().then(Instant::now);
     let found = worker.table.lookup(name, request.target.path.of(bytes));
     let looked_up = Instant::now();
-    let lookup = nanoseconds(looked_up - began);
-    worker.counters.route_lookup(lookup);
-    exchange.record.entry.lookup_ns = lookup;
+    if let Some(began) = began {
+        let lookup = nanoseconds(looked_up.saturating_duration_since(began));
+        worker.counters.route_lookup(lookup);
+        exchange.record.entry.lookup_ns = lookup;
+    }
     let narrowed = match &addressed {
         None => found,
         Some(addressed) => found.and_then(|pool| {

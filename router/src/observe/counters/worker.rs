@@ -125,6 +125,12 @@ impl WorkerCounters {
         }
     }
 
+    /// Whether anybody wants to know how long a route look-up takes.
+    #[inline]
+    pub fn times_lookups(&self) -> bool {
+        self.scope.per_request
+    }
+
     /// Counts the time of a route look-up, in nanoseconds.
     #[inline]
     pub fn route_lookup(&self, ns: u64) {
