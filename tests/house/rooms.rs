@@ -331,10 +331,11 @@ const RESERVED: &[Reserved] = &[
             "config/keys.rs",
             "config/watch.rs",
             "observe/access_log.rs",
+            "observe/loggregator/breaks.rs",
             "observe/sink/syslog.rs",
             "worker/thread.rs",
         ],
-        why: "every thread has an owner that joins it (the configuration only asks for the number of cores)",
+        why: "every thread has an owner that joins it (the configuration only asks for the number of cores, and breaks are the log thread's)",
     },
     Reserved {
         path: "std::sync::Mutex",

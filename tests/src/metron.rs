@@ -11,7 +11,7 @@ use crate::eventually::eventually;
 #[derive(Debug)]
 pub struct Metron {
     port: u16,
-    envelopes: Arc<Mutex<Vec<Fields>>>,
+    datagrams: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 /// A message in protobuf's encoding, by the numbers of its fields.
@@ -54,27 +54,27 @@ impl Metron {
     /// Listens on a port of its own.
     ///
     /// # Panics
-    /// When there is none, or later when something other than an envelope comes.
+    /// When there is none.
     pub fn start() -> Metron {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = socket.local_addr().expect("a bound socket").port();
-        let envelopes = Arc::new(Mutex::new(Vec::new()));
+        let datagrams = Arc::new(Mutex::new(Vec::new()));
         // Only the thread's end of it is strong: the test's end decides how long it goes on.
-        let collected = Arc::downgrade(&envelopes);
+        let collected = Arc::downgrade(&datagrams);
         thread::spawn(move || {
             let mut buffer = vec![0; 65_536];
             while let Ok(length) = socket.recv(&mut buffer) {
                 let Some(collected) = collected.upgrade() else {
                     return;
                 };
-                let envelope = Fields::read(&buffer[..length]).expect("an envelope");
+                // Nothing more: what comes meanwhile has to fit in the socket's buffer.
                 collected
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .push(envelope);
+                    .push(buffer[..length].to_vec());
             }
         });
-        Metron { port, envelopes }
+        Metron { port, datagrams }
     }
 
     /// Its address.
@@ -83,13 +83,26 @@ impl Metron {
     }
 
     /// The envelopes with such an event, oldest first.
+    ///
+    /// # Panics
+    /// When something other than an envelope has come.
     pub fn envelopes(&self, event: EventType) -> Vec<Fields> {
-        let envelopes = self
-            .envelopes
+        let datagrams = self
+            .datagrams
             .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let fits = |envelope: &&Fields| envelope.number(2) == Some(event as u64);
-        envelopes.iter().filter(fits).cloned().collect()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let envelopes = datagrams.iter().map(|datagram| {
+            let envelope = Fields::read(datagram).expect("an envelope");
+            assert_eq!(
+                envelope.count(1),
+                1,
+                "one envelope a datagram: {envelope:?}"
+            );
+            envelope
+        });
+        let fits = |envelope: &Fields| envelope.number(2) == Some(event as u64);
+        envelopes.filter(fits).collect()
     }
 
     /// The events of this type, oldest first.
@@ -128,8 +141,7 @@ impl Metron {
 impl Drop for Metron {
     fn drop(&mut self) {
         // Wakes the thread, which then finds nobody to collect for.
-        let envelopes = std::mem::take(&mut self.envelopes);
-        drop(envelopes);
+        drop(std::mem::take(&mut self.datagrams));
         if let Ok(socket) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)) {
             drop(socket.send_to(&[], (Ipv4Addr::LOCALHOST, self.port)));
         }
@@ -159,6 +171,11 @@ impl Fields {
             fields.0.entry(key >> 3).or_default().push(value);
         }
         Some(fields)
+    }
+
+    /// How often the field is there.
+    fn count(&self, field: u64) -> usize {
+        self.0.get(&field).map_or(0, Vec::len)
     }
 
     /// A number, when the field is there.

@@ -1,5 +1,6 @@
 //! What metron is told: log lines of applications, start-stop events, metrics of version 1.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cloverleaf_tests::{
@@ -355,6 +356,56 @@ fn the_registration_latency_is_silent_for_a_while() {
     register(&router, "app.test");
     register(&router, "other.test");
     eventually("the other latency", || (told() == 2).then_some(()));
+}
+
+#[test]
+fn each_of_many_envelopes_arrives_whole_and_alone() {
+    // What one round leaves fits in the buffer of metron's socket, however long it takes until it is read.
+    const ROUNDS: usize = 20;
+    const CLIENTS: usize = 8;
+    const EACH: usize = 5;
+    let (metron, backend) = (Metron::start(), Backend::saying("here"));
+    let router = of_requests(&metron).start();
+    router.register(&tagged("app.test", &backend));
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| router.client()).collect();
+    // Paths of several lengths, each of which many have.
+    let path = |round: usize, client: usize, request: usize| {
+        format!("/{round}/{client}/{request}/{}", "x".repeat(client % 3))
+    };
+    for round in 0..ROUNDS {
+        std::thread::scope(|scope| {
+            for (number, client) in clients.iter_mut().enumerate() {
+                scope.spawn(move || {
+                    for request in 0..EACH {
+                        let answer = client.get("app.test", &path(round, number, request));
+                        assert_eq!(answer.status, 200);
+                    }
+                });
+            }
+        });
+        metron.wait_for(EventType::HttpStartStop, 2 * CLIENTS * EACH * (round + 1));
+        metron.wait_for(EventType::LogMessage, CLIENTS * EACH * (round + 1));
+    }
+    let mut expected = BTreeSet::new();
+    for (round, client) in (0..ROUNDS).flat_map(|round| (0..CLIENTS).map(move |c| (round, c))) {
+        expected.extend((0..EACH).map(|request| path(round, client, request)));
+    }
+    let events = metron.events(EventType::HttpStartStop);
+    assert_eq!(events.len(), 2 * expected.len());
+    for side in [1, 2] {
+        let of_side = events.iter().filter(|event| event.number(4) == Some(side));
+        let told: BTreeSet<String> = of_side
+            .map(|event| event.text(6).replace("http://app.test", ""))
+            .collect();
+        assert_eq!(told, expected, "side {side}");
+    }
+    // Lines come in the order of the log.
+    let lines = metron.events(EventType::LogMessage);
+    let told: Vec<String> = lines.iter().map(|line| line.text(1)).collect();
+    let written = router.access_log().wait_for(expected.len());
+    let written: Vec<String> = written.into_iter().map(|line| line.text).collect();
+    assert_eq!(told, written);
+    assert_eq!(router.metrics().sum("loggregator_lost_envelopes"), 0.0);
 }
 
 #[test]

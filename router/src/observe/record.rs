@@ -35,7 +35,7 @@ pub struct Entry {
     pub gorouter_time_ns: u64,
     /// From the choice of the first endpoint to the end of the exchange, in nanoseconds; 0 when no endpoint was involved.
     pub proxied_ns: u64,
-    /// Looking the route up, in nanoseconds; 0 when none was looked up.
+    /// Looking the route up, in nanoseconds; 0 when none was looked up, or nobody wants to know.
     pub lookup_ns: u64,
     /// The client as the request shows it: the TCP peer, or what the PROXY protocol said.
     pub peer: Option<SocketAddr>,
@@ -235,6 +235,14 @@ pub(super) struct View<'a> {
 impl<'a> View<'a> {
     pub(super) fn get(&self, which: Text) -> &'a [u8] {
         self.pieces[which as usize].of(self.text)
+    }
+
+    /// When the exchange had ended, in nanoseconds since the Unix epoch.
+    pub(super) fn ended_unix_ns(&self) -> u64 {
+        let entry = self.entry;
+        entry
+            .received_unix_ns
+            .saturating_add(entry.response_time_ns)
     }
 
     /// The endpoint's tags, name and value.

@@ -67,12 +67,7 @@ fn write(held: &Held, format: &mut Format, lines: &mut Lines, sinks: &mut [Box<d
     }
     let mut records: Vec<View<'_>> = held.iter().flat_map(|(batch, _)| batch.records()).collect();
     // Stable, and quick with what is sorted in long runs, which a batch is.
-    records.sort_by_key(|record| {
-        record
-            .entry
-            .received_unix_ns
-            .saturating_add(record.entry.response_time_ns)
-    });
+    records.sort_by_key(View::ended_unix_ns);
     lines.clear();
     if sinks.iter().any(|sink| sink.reads_lines()) {
         for record in &records {

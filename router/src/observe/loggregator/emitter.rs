@@ -1,18 +1,15 @@
 //! Datagrams to metron. Nobody waits for it, and nobody hears whether it is there.
 
-use std::io::{self, ErrorKind, IoSlice};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
-use rustix::net::addr::SocketAddrArg;
-use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, SocketAddrAny, sendmmsg};
 
+use super::breaks::Breaks;
 use super::envelope::Datagrams;
-
-/// Datagrams that the system is handed at a time.
-const AT_A_TIME: usize = 64;
+use super::socket::Socket;
 
 /// Sends datagrams to one address; any thread may.
 #[derive(Debug)]
@@ -20,14 +17,8 @@ pub(super) struct Emitter {
     /// `logging.metron_address`, host and port.
     address: Box<str>,
     /// `None` until the name has been looked up.
-    to: ArcSwapOption<Target>,
+    to: ArcSwapOption<Socket>,
     lost: AtomicU64,
-}
-
-#[derive(Debug)]
-struct Target {
-    socket: UdpSocket,
-    address: SocketAddr,
 }
 
 impl Emitter {
@@ -39,9 +30,9 @@ impl Emitter {
             lost: AtomicU64::new(0),
         };
         if let Ok(address) = address.parse::<SocketAddr>()
-            && let Ok(target) = Target::open(address)
+            && let Ok(socket) = Socket::open(address)
         {
-            emitter.to.store(Some(Arc::new(target)));
+            emitter.to.store(Some(Arc::new(socket)));
         }
         emitter
     }
@@ -60,19 +51,22 @@ impl Emitter {
         let mut found = self.address.to_socket_addrs()?;
         let address = found.next().ok_or(ErrorKind::AddrNotAvailable)?;
         let known = self.to.load();
-        if known.as_ref().is_none_or(|known| known.address != address) {
-            self.to.store(Some(Arc::new(Target::open(address)?)));
+        if known
+            .as_ref()
+            .is_none_or(|known| known.address() != address)
+        {
+            self.to.store(Some(Arc::new(Socket::open(address)?)));
         }
         Ok(())
     }
 
     /// Sends them. What the system does not take at once is lost and counted.
-    pub(super) fn send(&self, datagrams: &Datagrams) {
+    pub(super) fn send(&self, datagrams: &Datagrams, breaks: &mut Breaks) {
         if datagrams.is_empty() {
             return;
         }
         let sent = match &*self.to.load() {
-            Some(target) => target.send(datagrams),
+            Some(socket) => socket.send(&datagrams.pieces(), breaks),
             None => 0,
         };
         let lost = (datagrams.ends.len() as u64).saturating_sub(sent);
@@ -82,62 +76,10 @@ impl Emitter {
     }
 }
 
-impl Target {
-    fn open(address: SocketAddr) -> io::Result<Target> {
-        let any: SocketAddr = match address {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let socket = UdpSocket::bind(any)?;
-        socket.set_nonblocking(true)?;
-        // Not connected: then nothing is told of a metron that is away.
-        Ok(Target { socket, address })
-    }
-
-    /// How many were sent.
-    fn send(&self, datagrams: &Datagrams) -> u64 {
-        let address = self.address.as_any();
-        let mut pieces = Vec::with_capacity(datagrams.ends.len());
-        let mut start = 0;
-        for &end in &datagrams.ends {
-            let piece = datagrams.bytes.get(start..end).unwrap_or_default();
-            pieces.push([IoSlice::new(piece)]);
-            start = end;
-        }
-        pieces
-            .chunks(AT_A_TIME)
-            .map(|chunk| send_chunk(&self.socket, &address, chunk))
-            .sum()
-    }
-}
-
-fn send_chunk(socket: &UdpSocket, address: &SocketAddrAny, pieces: &[[IoSlice<'_>; 1]]) -> u64 {
-    let mut controls: Vec<_> = pieces
-        .iter()
-        .map(|_| SendAncillaryBuffer::default())
-        .collect();
-    let mut messages: Vec<_> = pieces
-        .iter()
-        .zip(&mut controls)
-        .map(|(piece, control)| MMsgHdr::new_with_addr(address, piece, control))
-        .collect();
-    let mut sent = 0;
-    let mut rest = &mut messages[..];
-    while !rest.is_empty() {
-        match sendmmsg(socket, rest, SendFlags::empty()) {
-            // What stands first cannot be sent, such as one that is too long for a datagram.
-            Ok(0) | Err(_) => rest = &mut rest[1..],
-            Ok(count) => {
-                sent += count as u64;
-                rest = &mut rest[count..];
-            }
-        }
-    }
-    sent
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::net::{Ipv4Addr, UdpSocket};
     use std::time::Duration;
 
     use super::*;
@@ -160,14 +102,18 @@ mod tests {
                 datagrams.counter(1, &"x".repeat(70_000), 1);
             }
         }
-        emitter.send(&datagrams);
+        emitter.send(&datagrams, &mut Breaks::over(Duration::ZERO, 0));
         let mut buffer = [0; 2048];
-        for number in 0..100 {
-            let length = metron.recv(&mut buffer).unwrap();
-            let name = format!("c{number}");
-            let text = String::from_utf8_lossy(&buffer[..length]);
-            assert!(text.contains(&name), "{name} in {text}");
-        }
+        let received: BTreeSet<String> = (0..100)
+            .map(|_| {
+                let length = metron.recv(&mut buffer).unwrap();
+                // Behind origin, type, time, the event's head and the name's: the name, and the counter.
+                let name = &buffer[18..length - 2];
+                String::from_utf8(name.to_vec()).unwrap()
+            })
+            .collect();
+        let sent = (0..100).map(|number| format!("c{number}"));
+        assert_eq!(received, sent.collect());
         assert_eq!(emitter.lost(), 1);
     }
 
@@ -178,7 +124,7 @@ mod tests {
         let emitter = Emitter::new(&format!("localhost:{port}"));
         let mut datagrams = Datagrams::default();
         datagrams.counter(1, "lost", 1);
-        emitter.send(&datagrams);
+        emitter.send(&datagrams, &mut Breaks::over(Duration::ZERO, 0));
         assert_eq!(emitter.lost(), 1);
     }
 
@@ -196,7 +142,7 @@ mod tests {
         let mut datagrams = Datagrams::default();
         datagrams.counter(1, "sent", 1);
         for _ in 0..3 {
-            emitter.send(&datagrams);
+            emitter.send(&datagrams, &mut Breaks::over(Duration::ZERO, 0));
         }
         assert_eq!(emitter.lost(), 0);
     }

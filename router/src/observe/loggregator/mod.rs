@@ -8,9 +8,13 @@
 //!
 //! Nothing here runs on a worker; with all of it off nothing is kept for it either.
 
+mod breaks;
 mod emitter;
 mod envelope;
+mod message;
 mod reporter;
+mod request;
+mod socket;
 
 use std::io;
 use std::sync::Arc;
@@ -19,8 +23,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::config::Config;
 use emitter::Emitter;
 
-pub(super) use envelope::{Datagrams, HttpStartStop, PeerType};
+pub(super) use breaks::Breaks;
+pub(super) use envelope::{Datagrams, PeerType, Seen};
 pub use reporter::Reporter;
+pub(super) use request::{Described, Request};
 
 /// Where envelopes go, and which.
 #[derive(Debug)]
@@ -105,8 +111,14 @@ impl Loggregator {
         self.emitter.lost()
     }
 
+    /// Sends a few.
     pub(super) fn send(&self, datagrams: &Datagrams) {
-        self.emitter.send(datagrams);
+        self.send_with(datagrams, &mut Breaks::over(Duration::ZERO, 0));
+    }
+
+    /// Sends many. It waits, but no longer than the breaks allow: the system takes a datagram at once or not at all.
+    pub(super) fn send_with(&self, datagrams: &Datagrams, breaks: &mut Breaks) {
+        self.emitter.send(datagrams, breaks);
     }
 
     /// Tells how long the news of a new endpoint took, in nanoseconds.
@@ -119,7 +131,7 @@ impl Loggregator {
             let ms = milliseconds(ns);
             datagrams.value(
                 now_ns(),
-                super::names::ROUTE_REGISTRATION_LATENCY.name,
+                super::names::ROUTE_REGISTRATION_LATENCY.name.as_bytes(),
                 ms,
                 "ms",
             );

@@ -35,7 +35,7 @@ impl Reporter {
     pub fn uptime(&self) {
         let mut out = Datagrams::default();
         let seconds = self.metrics.uptime().as_secs_f64().floor();
-        out.value(now_ns(), names::UPTIME.name, seconds, "seconds");
+        out.value(now_ns(), names::UPTIME.name.as_bytes(), seconds, "seconds");
         self.to.send(&out);
     }
 
@@ -54,7 +54,12 @@ impl Reporter {
                 // Told more often.
                 Gauge::Uptime => continue,
             };
-            out.value(now, metric.name, self.metrics.gauge(gauge) as f64, unit);
+            out.value(
+                now,
+                metric.name.as_bytes(),
+                self.metrics.gauge(gauge) as f64,
+                unit,
+            );
         }
         for (name, total) in counters(&self.metrics) {
             let told = self.told.entry(name);

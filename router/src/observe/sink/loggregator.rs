@@ -1,12 +1,13 @@
 //! What requests leave for Loggregator: log lines of applications, start-stop events, times (spec 10.4 and 11).
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::{Lines, Sink};
 use crate::observe::address::push_address;
 use crate::observe::format::Format;
 use crate::observe::loggregator::{
-    Datagrams, HttpStartStop, Loggregator, PeerType, milliseconds, now_ns,
+    Breaks, Datagrams, Described, Loggregator, PeerType, Request, Seen, milliseconds,
 };
 use crate::observe::names;
 use crate::observe::record::{Text, View};
@@ -14,16 +15,27 @@ use crate::observe::record::{Text, View};
 /// The longest line that goes into a datagram as it is.
 const LONGEST_LINE: usize = 65_400;
 
-/// Puts records into envelopes and sends them.
+/// Breaks in all: the next lines of the access log wait meanwhile, and are due within 100 ms.
+const LONGEST_BREAKS: Duration = Duration::from_millis(20);
+
+/// Puts records into envelopes and sends them. Each says when its exchange ended, which is when a line is due.
 #[derive(Debug)]
 pub(in crate::observe) struct Envelopes {
     to: Arc<Loggregator>,
     /// For lines that are too long.
     format: Format,
-    out: Datagrams,
+    /// The lines of a log are read in the order in which they come.
+    lines: Datagrams,
+    events: Datagrams,
+    described: Described,
     short: Vec<u8>,
     uri: Vec<u8>,
     peer: Vec<u8>,
+    name: Vec<u8>,
+    /// When there was nothing left to send.
+    ended: Instant,
+    /// How long it waited before that.
+    breaks: Duration,
 }
 
 impl Envelopes {
@@ -31,15 +43,20 @@ impl Envelopes {
         Envelopes {
             to,
             format,
-            out: Datagrams::default(),
+            lines: Datagrams::in_order(),
+            events: Datagrams::default(),
+            described: Described::default(),
             short: Vec::new(),
             uri: Vec::new(),
             peer: Vec::new(),
+            name: Vec::new(),
+            ended: Instant::now(),
+            breaks: Duration::ZERO,
         }
     }
 
     /// The line goes to the log of the application that was asked: without one there is none.
-    fn log_line(&mut self, now_ns: u64, line: &[u8], record: &View<'_>) {
+    fn log_line(&mut self, line: &[u8], record: &View<'_>) {
         let app_id = record.get(Text::AppId);
         if app_id.is_empty() || record.get(Text::Endpoint).is_empty() {
             return;
@@ -52,11 +69,11 @@ impl Envelopes {
         }
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let index = &self.to.scope.index;
-        self.out
-            .log_message(now_ns, line, app_id, index, record.tags());
+        self.lines
+            .log_message(record.ended_unix_ns(), line, app_id, index, record.tags());
     }
 
-    fn events(&mut self, now_ns: u64, record: &View<'_>) {
+    fn start_stop(&mut self, record: &View<'_>) {
         let entry = record.entry;
         let scope = &self.to.scope;
         let (server, client) = (scope.server_events, scope.client_events);
@@ -75,13 +92,8 @@ impl Envelopes {
         if let Some(peer) = entry.peer {
             push_address(&mut self.peer, peer);
         }
-        let began = entry.received_unix_ns;
-        let ended = began.saturating_add(entry.response_time_ns);
-        let event = HttpStartStop {
-            start_ns: began,
-            stop_ns: ended,
-            request_id: record.get(Text::RequestId),
-            peer_type: PeerType::Server,
+        let request = Request {
+            id: record.get(Text::RequestId),
             method: record.get(Text::Method),
             uri: &self.uri,
             remote_address: &self.peer,
@@ -91,82 +103,103 @@ impl Envelopes {
             app_id: record.get(Text::AppId),
             instance_index: record.get(Text::AppIndex),
             instance_id: record.get(Text::InstanceId),
-            forwarded: as_received(record.get(Text::ForwardedFor), &self.peer),
+        };
+        self.described.set(&request);
+        let forwarded = record.get(Text::ForwardedFor);
+        let seen = Seen {
+            start_ns: entry.received_unix_ns,
+            stop_ns: record.ended_unix_ns(),
+            peer_type: PeerType::Server,
+            forwarded: as_received(forwarded, &self.peer),
         };
         if client && is_proxied {
-            let event = HttpStartStop {
+            let seen = Seen {
+                start_ns: seen.stop_ns.saturating_sub(entry.proxied_ns),
                 peer_type: PeerType::Client,
-                forwarded: record.get(Text::ForwardedFor),
-                ..event
+                forwarded,
+                ..seen
             };
-            attempts(&mut self.out, now_ns, &event, record);
+            attempts(&mut self.events, &request, &self.described, &seen, record);
         }
         if server {
             let tags = record.tags_and_trace();
-            self.out.http_start_stop(now_ns, &event, tags);
+            self.events
+                .http_start_stop(seen.stop_ns, &self.described, &seen, tags);
         }
     }
 
     /// The times that `/metrics` shows, each as it was measured.
-    fn times(&mut self, now_ns: u64, record: &View<'_>) {
+    fn times(&mut self, record: &View<'_>) {
         let entry = record.entry;
+        let now_ns = record.ended_unix_ns();
+        let out = &mut self.events;
         if entry.lookup_ns > 0 {
             let ns = entry.lookup_ns as f64;
-            self.out
-                .value(now_ns, names::ROUTE_LOOKUP_TIME.name, ns, "ns");
+            let name = names::ROUTE_LOOKUP_TIME.name.as_bytes();
+            out.value(now_ns, name, ns, "ns");
         }
         if record.get(Text::Endpoint).is_empty() {
             return;
         }
         let own = milliseconds(entry.gorouter_time_ns);
-        self.out.value(now_ns, names::GOROUTER_TIME.name, own, "ms");
+        out.value(now_ns, names::GOROUTER_TIME.name.as_bytes(), own, "ms");
         if entry.status == 101 {
             return;
         }
         let took = milliseconds(entry.response_time_ns);
-        self.out.value(now_ns, names::LATENCY.name, took, "ms");
+        let name = names::LATENCY.name.as_bytes();
+        out.value(now_ns, name, took, "ms");
         let mut tags = record.tags();
         if let Some((_, component)) = tags.find(|(name, _)| *name == b"component")
             && !component.is_empty()
         {
-            let name = format!(
-                "{}.{}",
-                names::LATENCY.name,
-                String::from_utf8_lossy(component)
-            );
-            self.out.value(now_ns, &name, took, "ms");
+            self.name.clear();
+            self.name.extend_from_slice(name);
+            self.name.push(b'.');
+            self.name.extend_from_slice(component);
+            out.value(now_ns, &self.name, took, "ms");
         }
     }
 }
 
 /// One event for each attempt, from that of the whole exchange.
-fn attempts(out: &mut Datagrams, now_ns: u64, exchange: &HttpStartStop<'_>, record: &View<'_>) {
+fn attempts(
+    out: &mut Datagrams,
+    request: &Request<'_>,
+    described: &Described,
+    exchange: &Seen<'_>,
+    record: &View<'_>,
+) {
     let entry = record.entry;
-    let mut began = exchange.stop_ns.saturating_sub(entry.proxied_ns);
+    let now_ns = exchange.stop_ns;
+    let mut began = exchange.start_ns;
     let failed = entry.attempts.failed;
     if let Some(took) = entry.attempts.failed_time_ns {
-        let failure = HttpStartStop {
-            start_ns: began,
+        let failure = Seen {
             stop_ns: entry.received_unix_ns.saturating_add(took),
+            ..*exchange
+        };
+        let mut described = Described::default();
+        described.set(&Request {
             status: 0,
             content_length: 0,
             // Another instance of the application each time.
             instance_index: b"",
             instance_id: b"",
-            ..*exchange
-        };
+            ..*request
+        });
         for _ in 0..failed {
-            out.http_start_stop(now_ns, &failure, std::iter::empty());
+            out.http_start_stop(now_ns, &described, &failure, std::iter::empty());
         }
         began = failure.stop_ns;
     }
     let is_answered = failed == 0 || record.get(Text::RouterError).is_empty();
     if is_answered {
-        let answer = HttpStartStop {
+        let answer = Seen {
             start_ns: began,
             ..*exchange
         };
-        out.http_start_stop(now_ns, &answer, std::iter::empty());
+        out.http_start_stop(now_ns, described, &answer, std::iter::empty());
     }
 }
 
@@ -176,18 +209,25 @@ impl Sink for Envelopes {
     }
 
     fn take(&mut self, lines: &Lines, records: &[View<'_>]) {
-        let now_ns = now_ns();
+        let idle = self.ended.elapsed();
         for (number, record) in records.iter().enumerate() {
             if self.to.scope.app_logs {
-                self.log_line(now_ns, lines.one(number), record);
+                self.log_line(lines.one(number), record);
             }
-            self.events(now_ns, record);
+            self.start_stop(record);
             if self.to.scope.per_request {
-                self.times(now_ns, record);
+                self.times(record);
             }
         }
-        self.to.send(&self.out);
-        self.out.clear();
+        // Most of the time that there was to spare: a thread that falls behind has hardly any.
+        let spare = ((idle + self.breaks) * 3 / 4).min(LONGEST_BREAKS);
+        let mut breaks = Breaks::over(spare, self.lines.len() + self.events.len());
+        for datagrams in [&mut self.lines, &mut self.events] {
+            self.to.send_with(datagrams, &mut breaks);
+            datagrams.clear();
+        }
+        self.breaks = breaks.taken();
+        self.ended = Instant::now();
     }
 
     fn close(&mut self) {}

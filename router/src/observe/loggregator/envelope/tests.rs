@@ -4,6 +4,9 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use prost::Message as _;
 
+use uuid::Uuid;
+
+use super::super::request::{Request, method};
 use super::*;
 
 /// Dropsonde's messages as prost reads them.
@@ -125,12 +128,9 @@ fn one(write: impl FnOnce(&mut Datagrams)) -> read::Envelope {
     envelopes.remove(0)
 }
 
-fn request() -> HttpStartStop<'static> {
-    HttpStartStop {
-        start_ns: 1,
-        stop_ns: 2,
-        request_id: b"00010203-0405-0607-0809-0a0b0c0d0e0f",
-        peer_type: PeerType::Server,
+fn request() -> Request<'static> {
+    Request {
+        id: b"00010203-0405-0607-0809-0a0b0c0d0e0f",
         method: b"GET",
         uri: b"http://app.test/",
         remote_address: b"10.0.0.1:5",
@@ -140,19 +140,30 @@ fn request() -> HttpStartStop<'static> {
         app_id: b"",
         instance_index: b"",
         instance_id: b"",
-        forwarded: b"",
     }
 }
 
-fn start_stop(request: &HttpStartStop<'_>) -> read::HttpStartStop {
-    let envelope = one(|out| out.http_start_stop(9, request, std::iter::empty()));
+fn start_stop(request: &Request<'_>, forwarded: &[u8]) -> read::HttpStartStop {
+    let mut described = Described::default();
+    described.set(&Request {
+        uri: b"what was described before",
+        ..*request
+    });
+    described.set(request);
+    let seen = Seen {
+        start_ns: 1,
+        stop_ns: 2,
+        peer_type: PeerType::Server,
+        forwarded,
+    };
+    let envelope = one(|out| out.http_start_stop(9, &described, &seen, std::iter::empty()));
     assert_eq!(envelope.event_type, 4);
     envelope.http_start_stop.unwrap()
 }
 
 #[test]
 fn a_uuid_is_two_little_endian_words() {
-    let id = start_stop(&request()).request_id;
+    let id = start_stop(&request(), b"").request_id;
     assert_eq!(
         (id.low, id.high),
         (0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908)
@@ -179,7 +190,7 @@ fn methods_have_numbers() {
 
 #[test]
 fn what_is_required_is_there_though_empty_and_what_is_not_known_is_left_out() {
-    let read = start_stop(&request());
+    let read = start_stop(&request(), b"");
     assert_eq!(read.user_agent, "");
     assert_eq!(
         (read.application_id, read.instance_index, read.instance_id),
@@ -190,19 +201,17 @@ fn what_is_required_is_there_though_empty_and_what_is_not_known_is_left_out() {
 
 #[test]
 fn clients_are_listed_one_by_one() {
-    let read = start_stop(&HttpStartStop {
-        forwarded: b"10.0.0.1,, 10.0.0.2 ,",
-        ..request()
-    });
+    let read = start_stop(&request(), b"10.0.0.1,, 10.0.0.2 ,");
     assert_eq!(read.forwarded, ["10.0.0.1", "10.0.0.2"]);
 }
 
 #[test]
 fn text_that_is_not_utf_8_is_mended_and_a_log_line_is_left_as_it_is() {
-    let read = start_stop(&HttpStartStop {
+    let mended = Request {
         user_agent: b"a\xffb",
         ..request()
-    });
+    };
+    let read = start_stop(&mended, b"");
     assert_eq!(read.user_agent, "a\u{fffd}b");
     let envelope = one(|out| out.log_message(9, b"a\xffb", b"app", "3", std::iter::empty()));
     let message = envelope.log_message.unwrap();
@@ -216,7 +225,7 @@ fn text_that_is_not_utf_8_is_mended_and_a_log_line_is_left_as_it_is() {
 fn envelopes_stand_one_behind_the_other() {
     let mut datagrams = Datagrams::default();
     assert!(datagrams.is_empty());
-    datagrams.value(1, "uptime", 2.5, "seconds");
+    datagrams.value(1, b"uptime", 2.5, "seconds");
     datagrams.counter(2, "responses", 300);
     let read = read(&datagrams);
     let value = read[0].value_metric.as_ref().unwrap();
@@ -232,6 +241,24 @@ fn envelopes_stand_one_behind_the_other() {
     assert_eq!((read[0].event_type, read[1].event_type), (6, 7));
     datagrams.clear();
     assert!(datagrams.is_empty());
+}
+
+#[test]
+fn envelopes_of_one_length_are_sent_side_by_side_unless_their_order_is_to_be_kept() {
+    for (mut datagrams, expected) in [
+        (Datagrams::default(), ["cc", "dd", "a", "b"]),
+        (Datagrams::in_order(), ["a", "cc", "b", "dd"]),
+    ] {
+        for name in ["a", "cc", "b", "dd"] {
+            datagrams.counter(1, name, 1);
+        }
+        let pieces = datagrams.pieces();
+        let read = pieces
+            .iter()
+            .map(|piece| read::Envelope::decode(&**piece).unwrap());
+        let names: Vec<_> = read.map(|read| read.counter_event.unwrap().name).collect();
+        assert_eq!(names, expected);
+    }
 }
 
 proptest! {
@@ -251,11 +278,9 @@ proptest! {
         let ids = ids.map(Uuid::from_u128);
         let shown = ids.map(|id| id.to_string());
         let index_text = index.to_string();
-        let request = HttpStartStop {
-            start_ns: times[0].cast_unsigned(),
-            stop_ns: times[1].cast_unsigned(),
-            request_id: shown[0].as_bytes(),
-            peer_type: PeerType::Client,
+        let mut described = Described::default();
+        described.set(&Request {
+            id: shown[0].as_bytes(),
             method: b"PUT",
             uri: texts[0].as_bytes(),
             remote_address: texts[1].as_bytes(),
@@ -265,15 +290,20 @@ proptest! {
             app_id: shown[1].as_bytes(),
             instance_index: index_text.as_bytes(),
             instance_id: texts[3].as_bytes(),
+        });
+        let seen = Seen {
+            start_ns: times[0].cast_unsigned(),
+            stop_ns: times[1].cast_unsigned(),
+            peer_type: PeerType::Client,
             forwarded: b"10.0.0.1",
         };
         let given: Vec<(&[u8], &[u8])> =
             tags.iter().map(|(k, v)| (k.as_bytes(), v.as_bytes())).collect();
         let mut datagrams = Datagrams::default();
         let now = times[2].cast_unsigned();
-        datagrams.http_start_stop(now, &request, given.iter().copied());
+        datagrams.http_start_stop(now, &described, &seen, given.iter().copied());
         datagrams.log_message(now, &line, texts[0].as_bytes(), &texts[1], given.iter().copied());
-        datagrams.value(now, &texts[0], value, &texts[1]);
+        datagrams.value(now, texts[0].as_bytes(), value, &texts[1]);
         datagrams.counter(now, &texts[0], delta);
         let uuid = |id: Uuid| read::Uuid {
             low: u64::from_le_bytes(id.as_bytes()[..8].try_into().unwrap()),
