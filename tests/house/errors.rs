@@ -75,7 +75,7 @@ fn every_text_of_an_error_is_on_the_page_about_errors() {
     let page = read(PAGE);
     let mut missing = Vec::new();
     for path in [
-        "router/src/respond.rs",
+        "router/src/respond/answers.rs",
         "router/src/respond/refusal.rs",
         "router/src/upstream/classify.rs",
     ] {
@@ -106,8 +106,8 @@ fn every_text_of_an_error_is_on_the_page_about_errors() {
 
 #[test]
 fn every_text_that_the_page_shows_as_the_routers_is_one() {
-    let sources: String = [
-        "router/src/respond.rs",
+    let sources = [
+        "router/src/respond/answers.rs",
         "router/src/respond/refusal.rs",
         "router/src/upstream/classify.rs",
         "router/src/http1/response.rs",
@@ -116,9 +116,8 @@ fn every_text_that_the_page_shows_as_the_routers_is_one() {
         "router/src/serve/request.rs",
         "router/src/serve/instance.rs",
     ]
-    .iter()
-    .filter_map(|path| fs::read_to_string(root().join(path)).ok())
-    .collect();
+    .map(read)
+    .concat();
     let page = read(PAGE);
     for quoted in page.split('`').skip(1).step_by(2) {
         let message = quoted
