@@ -15,6 +15,12 @@ use super::limits::Rate;
 /// away for that.
 const SKEW: u64 = 50_000;
 
+/// Clocks are never so far apart: a time that lies ahead by more than a rate can bring about and this is none of that rate's.
+const LAG: u64 = 1_000_000;
+
+/// No rate brings a time so far ahead: the longest period is an hour, and the finest distance a microsecond.
+const FARTHEST: u64 = 2 * 3_600 * 1_000_000;
+
 /// Distance and burst of a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pace {
@@ -33,6 +39,11 @@ impl Pace {
             distance,
             ahead: distance * (requests - 1),
         })
+    }
+
+    /// How far ahead the time of the next request can lie, clocks that differ included.
+    fn farthest(&self) -> u64 {
+        self.ahead + self.distance + SKEW + LAG
     }
 
     /// The time of the next request once this one is let in; otherwise how long it would have to wait.
@@ -137,7 +148,7 @@ impl Clients {
         loop {
             let (place, held) = choose(places, tag, now);
             let due = match held & !TIME == tag {
-                true => now + ahead(held, now),
+                true => now + ahead(held, now, pace.farthest()),
                 false => 0,
             };
             let next = pace.next(due, now).map_err(in_millis)?;
@@ -159,18 +170,19 @@ fn choose(places: &[AtomicU64], tag: u64, now: u64) -> (&AtomicU64, u64) {
         if held & !TIME == tag {
             return (place, held);
         }
-        if ahead(held, now) < ahead(chosen.1, now) {
+        // Whose rate it was is not known here.
+        if ahead(held, now, FARTHEST) < ahead(chosen.1, now, FARTHEST) {
             chosen = (place, held);
         }
     }
     chosen
 }
 
-/// How far the time in a place lies ahead. Times wrap around after half a year; one that seems to lie further ahead than
-/// half of that is past.
-fn ahead(held: u64, now: u64) -> u64 {
+/// How far the time in a place lies ahead. Times wrap around after half a year, so one that seems to lie ahead further than
+/// `farthest` is past; or it is of a slower rate that the route had before, and counts no more.
+fn ahead(held: u64, now: u64, farthest: u64) -> u64 {
     let ahead = (held & TIME).wrapping_sub(now & TIME) & TIME;
-    if ahead > TIME / 2 { 0 } else { ahead }
+    if ahead > farthest { 0 } else { ahead }
 }
 
 /// A client's address; of IPv6 the network, since a client has all addresses of its own.

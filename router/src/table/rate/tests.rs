@@ -125,6 +125,67 @@ fn a_time_that_wraps_around_does_not_lock_anybody_out() {
     }
 }
 
+/// Half of the time after which stored times wrap around, in milliseconds.
+const HALF: Millis = (1 << 43) / 1_000;
+
+#[test]
+fn a_client_that_comes_back_after_any_time_is_let_in() {
+    let start = 1_000_000;
+    for percent in [10, 50, 90, 99, 101, 110, 160, 190, 199, 201, 310] {
+        let clients = Clients::new(7);
+        let hourly = rate(2, 3_600_000);
+        let take = |now| clients.take(1, client(1), hourly, now).is_ok();
+        assert!(take(start) && take(start) && !take(start));
+        let later = start + HALF / 100 * percent;
+        assert!(take(later) && take(later) && !take(later), "{percent} %");
+    }
+}
+
+#[test]
+fn whatever_the_time_nobody_is_forgotten_while_there_are_empty_places() {
+    for percent in [10, 50, 90, 110, 160, 190] {
+        let (clients, now) = (Clients::new(7), HALF / 100 * percent);
+        let take = |number| {
+            clients
+                .take(1, client(number), rate(1, 60_000), now)
+                .is_ok()
+        };
+        assert!((0..1_000).all(take), "{percent} %");
+        assert!(!(0..1_000).any(take), "{percent} %");
+    }
+}
+
+#[test]
+fn those_of_slow_rates_are_remembered_beside_newcomers_of_fast_ones() {
+    let clients = Clients::new(7);
+    let (hourly, now) = (rate(1, 3_600_000), 1_000_000);
+    assert!(clients.take(1, client(u32::MAX), hourly, now).is_ok());
+    for number in 0..500_000 {
+        let fast = clients.take(2, client(number), rate(10, 1_000), now);
+        assert!(fast.is_ok());
+    }
+    assert!(clients.take(1, client(u32::MAX), hourly, now).is_err());
+}
+
+#[test]
+fn a_client_does_not_wait_for_a_rate_that_the_route_had_before() {
+    let (clients, now) = (Clients::new(7), 1_000_000);
+    let slow = rate(60, 3_600_000);
+    assert!((0..60).all(|_| clients.take(1, client(1), slow, now).is_ok()));
+    assert!(clients.take(1, client(1), slow, now).is_err());
+    assert!(clients.take(1, client(1), rate(6_000, 1_000), now).is_ok());
+}
+
+#[test]
+fn a_clock_that_is_behind_gives_no_client_a_second_burst() {
+    let (clients, now) = (Clients::new(7), 1_000_000);
+    let fast = rate(100, 1_000);
+    let takes = (0..500).filter(|_| clients.take(1, client(1), fast, now).is_ok());
+    let let_in = takes.count();
+    let takes = (0..500).filter(|_| clients.take(1, client(1), fast, now - 50).is_ok());
+    assert_eq!((let_in, takes.count()), (100, 0));
+}
+
 proptest! {
     #[test]
     fn never_more_than_the_burst_and_the_rate_and_whoever_waits_is_let_in(
