@@ -16,6 +16,9 @@ use crate::respond::Page;
 /// How long the end waits for the last log lines to be written.
 const FLUSH: Duration = Duration::from_secs(1);
 
+/// How the log names SIGHUP.
+const HANGUP: &str = "hangup";
+
 /// How often certificates are looked at that nobody changes.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -166,14 +169,7 @@ async fn serve(loaded: Loaded, log: LogHandle) -> ExitCode {
                 router.stop().await;
                 return ExitCode::FAILURE;
             }
-            () = router.taken_over() => {
-                // The next process has the signals of a drain now: one here means that this is enough.
-                tokio::select! {
-                    () = router.leave() => {}
-                    _ = signals.next() => {}
-                }
-                break End::Stop("upgraded");
-            }
+            () = router.taken_over() => break leave(&mut router, &mut signals, &mut hangup).await,
             _ = days.tick() => router.look_at_certificates(),
             () = reloader.file_changed() => reloader.refresh(&mut router).await,
             _ = hangup.recv() => {
@@ -185,25 +181,40 @@ async fn serve(loaded: Loaded, log: LogHandle) -> ExitCode {
         }
     };
     // The first signal decides; what comes behind it is only told (spec 9.4).
-    let ignored = tokio::spawn(async move {
+    let others = tokio::spawn(async move {
         loop {
-            let ignored = tokio::select! {
-                end = signals.next() => end.name(),
-                _ = hangup.recv() => "hangup",
-            };
-            tracing::info!(target: "main", signal = ignored, "gorouter.signal.ignored");
+            tokio::select! {
+                end = signals.next() => ignored(end.name()),
+                _ = hangup.recv() => ignored(HANGUP),
+            }
         }
     });
     match end {
         End::Drain | End::Broken => router.drain().await,
         End::Stop(_) => router.stop().await,
     }
-    ignored.abort();
+    others.abort();
     tracing::info!(target: "main", "gorouter.exited");
     match end {
         End::Broken => ExitCode::FAILURE,
         End::Drain | End::Stop(_) => ExitCode::SUCCESS,
     }
+}
+
+/// Goes on with the connections that are left behind a take-over, unless a signal ends that as it would have before.
+async fn leave(router: &mut Router, signals: &mut Signals, hangup: &mut Signal) -> End {
+    let mut left = std::pin::pin!(router.leave());
+    loop {
+        tokio::select! {
+            () = left.as_mut() => return End::Stop("upgraded"),
+            end = signals.next() => return end,
+            _ = hangup.recv() => ignored(HANGUP),
+        }
+    }
+}
+
+fn ignored(signal: &str) {
+    tracing::info!(target: "main", signal, "gorouter.signal.ignored");
 }
 
 async fn start(config: Config, sockets: Sockets) -> Result<Router, ExitCode> {
