@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use cloverleaf_tests::soak::Upgrade;
@@ -98,6 +100,60 @@ fn operators_are_answered_by_the_next_process_alone_and_see_no_gap() {
     assert!(former.ended().is_none());
     drop(idle);
     assert_eq!(former.wait().code(), Some(0));
+}
+
+#[test]
+fn health_is_200_for_every_check_and_every_request_is_answered_all_through_an_upgrade() {
+    let backend = Backend::saying("here");
+    let mut router = upgradable()
+        .with("start_response_delay_interval", "2s")
+        .with("enable_http2_prior_knowledge", true)
+        .start();
+    router.register(&Registration::of("app.test", &backend));
+    let mut emitter = router.bus().client();
+    let message = Registration::of("app.test", &backend).message();
+    let (health, port, over) = (router.status_port(), router.port(), AtomicBool::new(false));
+    let checks = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let over = &over;
+        // As emitters do: the next process hears of the route while it waits for its time.
+        scope.spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                emitter.publish("router.register", &message);
+                thread::sleep(Duration::from_millis(50));
+            }
+        });
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let answer = Client::connect(health).get("127.0.0.1", "/health");
+                assert_eq!(answer.status, 200);
+                checks.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        scope.spawn(|| {
+            let mut kept = Client::connect(health);
+            while !over.load(Ordering::Relaxed) {
+                let answer = kept.get("127.0.0.1", "/health");
+                assert_eq!(answer.status, 200);
+                if answer.header("Connection") == Some("close") {
+                    kept = Client::connect(health);
+                }
+            }
+        });
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let mut client = Http2Client::connect(port);
+                let mut conversation = client
+                    .open(request("GET", "app.test", "/", &[]), true)
+                    .expect("a stream");
+                assert_eq!(conversation.answer().text(), "here");
+            }
+        });
+        let mut former = router.succeed();
+        assert_eq!(former.wait().code(), Some(0));
+        over.store(true, Ordering::Relaxed);
+    });
+    assert!(checks.load(Ordering::Relaxed) > 100);
 }
 
 #[test]
@@ -210,9 +266,38 @@ fn a_former_process_that_is_told_to_stop_stops() {
 }
 
 #[test]
+fn a_former_process_that_is_told_to_drain_drains_and_a_hangup_is_ignored() {
+    let gate = Arc::new(Gate::default());
+    let held = Arc::clone(&gate);
+    let backend = Backend::answering(move |_| {
+        held.wait();
+        ok("finished")
+    });
+    let mut router = upgradable().start();
+    router.register(&Registration::of("app.test", &backend));
+    let mut idle = router.client();
+    assert_eq!(idle.get("unknown.test", "/").status, 404);
+    let mut busy = router.client();
+    busy.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n");
+    backend.wait_for_requests(1);
+    let mut former = router.succeed();
+    ComponentLog::wait_for(&former, "upgrade-handed-over");
+    former.signal(Signal::HUP);
+    let ignored = ComponentLog::wait_for(&former, "gorouter.signal.ignored");
+    assert_eq!(ignored.data("signal"), "hangup");
+    former.signal(Signal::USR1);
+    assert_eq!(idle.end(), End::Closed);
+    assert!(former.ended().is_none(), "a request is in flight");
+    gate.open();
+    assert_eq!(busy.response().text(), "finished");
+    assert_eq!(former.wait().code(), Some(0));
+    assert_eq!(router.get("unknown.test", "/").status, 404);
+}
+
+#[test]
 fn another_router_with_the_same_socket_is_left_alone() {
     let mut router = upgradable().start();
-    let other = upgradable()
+    let mut other = upgradable()
         .with(
             "upgrade.socket",
             router
@@ -233,6 +318,11 @@ fn another_router_with_the_same_socket_is_left_alone() {
     eventually("the other one", || {
         (other.get("unknown.test", "/").status == 404).then_some(())
     });
+    other.process().signal(Signal::TERM);
+    assert_eq!(other.process().wait().code(), Some(0));
+    let mut former = router.succeed();
+    assert_eq!(former.wait().code(), Some(0));
+    assert_eq!(router.get("unknown.test", "/").status, 404);
 }
 
 #[test]

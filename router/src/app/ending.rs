@@ -42,7 +42,8 @@ impl Router {
     }
 
     /// Leaves new connections to the process that has taken over, and goes on with those that are here until the last one
-    /// has ended, upgraded ones too, or for `upgrade.drain_timeout`. Safe to cancel; the rest is [`Router::stop`].
+    /// has ended, upgraded ones and those of operators too, or for `upgrade.drain_timeout`. Safe to cancel; the rest is
+    /// [`Router::stop`].
     pub async fn leave(&mut self) {
         let limit = self.config.upgrade.drain_timeout;
         let open = |router: &Router| router.loads.as_ref().map_or(0, Handover::open);
@@ -51,7 +52,8 @@ impl Router {
         self.sockets.retire();
         self.phase.send_replace(Phase::Leave);
         let deadline = tokio::time::Instant::now() + limit;
-        while open(self) > 0 && tokio::time::Instant::now() < deadline {
+        let anybody = |router: &Router| open(router) > 0 || router.sockets.operators() > 0;
+        while anybody(self) && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(DRAIN_POLL).await;
         }
         if open(self) > 0 {

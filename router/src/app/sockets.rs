@@ -4,12 +4,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use tokio::sync::watch;
-
 use super::StartError;
 use crate::accept::{listen, listen_beside};
 use crate::config::Config;
-use crate::control::Listener;
+use crate::control::{Gate, Listener};
 use crate::upgrade::{Inherited, Offer, TakeOver};
 
 /// What listens, in this process and the one before it.
@@ -23,8 +21,8 @@ pub struct Sockets {
     /// Copies for the next process, kept where there may be one.
     copies: Vec<TcpListener>,
     offer: Option<Offer>,
-    /// Whether listeners for operators accept no more.
-    retired: watch::Sender<bool>,
+    /// When listeners for operators accept.
+    gate: Gate,
 }
 
 impl Default for Sockets {
@@ -36,7 +34,7 @@ impl Default for Sockets {
             place: None,
             copies: Vec::new(),
             offer: None,
-            retired: watch::Sender::new(false),
+            gate: Gate::default(),
         }
     }
 }
@@ -53,13 +51,20 @@ impl Sockets {
             inherited: given,
             ..Sockets::default()
         };
-        if !config.upgrade.socket.is_empty() {
-            let place = PathBuf::from(&config.upgrade.socket);
-            if let Some((take_over, inherited)) = ask(config, &place) {
+        if config.upgrade.socket.is_empty() {
+            return sockets;
+        }
+        let place = PathBuf::from(&config.upgrade.socket);
+        match ask(config, &place) {
+            Found::Nobody => sockets.place = Some(place),
+            Found::Predecessor(take_over, inherited) => {
                 sockets.predecessor = Some(take_over);
                 sockets.inherited = inherited;
+                sockets.place = Some(place);
+                sockets.gate.wait();
             }
-            sockets.place = Some(place);
+            // The place is its own: a next process of that router must find it there.
+            Found::Another => {}
         }
         sockets
     }
@@ -88,13 +93,14 @@ impl Sockets {
             error,
         };
         let bound = self.bind_any(host, port).await;
-        let socket = bound.map_err(failed)?;
-        Ok(Listener::new(socket, self.retired.subscribe()))
+        bound.map_err(failed)
     }
 
-    async fn bind_any(&mut self, host: &str, port: u16) -> io::Result<tokio::net::TcpListener> {
+    async fn bind_any(&mut self, host: &str, port: u16) -> io::Result<Listener> {
         let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
-        let socket = match self.inherited.take(port, address).pop() {
+        let there = self.inherited.take(port, address).pop();
+        let is_shared = there.is_some();
+        let socket = match there {
             Some(there) => {
                 there.set_nonblocking(true)?;
                 there
@@ -104,20 +110,19 @@ impl Sockets {
                 .into_std()?,
         };
         self.keep(socket.try_clone())?;
-        tokio::net::TcpListener::from_std(socket)
+        let socket = tokio::net::TcpListener::from_std(socket)?;
+        Ok(Listener::new(socket, self.gate.clone(), is_shared))
     }
 
     /// A listener at `HOST:PORT`.
     pub(super) async fn bind_at(&mut self, address: &str) -> io::Result<Listener> {
         let parsed: Option<SocketAddr> = address.parse().ok();
-        let socket = match parsed {
-            Some(address) => {
-                self.bind_any(&address.ip().to_string(), address.port())
-                    .await?
-            }
-            None => tokio::net::TcpListener::bind(address).await?,
-        };
-        Ok(Listener::new(socket, self.retired.subscribe()))
+        if let Some(address) = parsed {
+            let (host, port) = (address.ip().to_string(), address.port());
+            return self.bind_any(&host, port).await;
+        }
+        let socket = tokio::net::TcpListener::bind(address).await?;
+        Ok(Listener::new(socket, self.gate.clone(), false))
     }
 
     fn keep(&mut self, copy: io::Result<TcpListener>) -> io::Result<()> {
@@ -131,6 +136,7 @@ impl Sockets {
     pub(super) fn serving(&mut self) {
         // What nobody wanted is not listened on any more.
         self.inherited = Inherited::default();
+        self.gate.open();
         if let Some(predecessor) = self.predecessor.take() {
             match predecessor.serving() {
                 Ok(()) => tracing::info!(target: "main", "upgrade-completed"),
@@ -161,8 +167,13 @@ impl Sockets {
 
     /// Listeners for operators accept no more: the next process does.
     pub(super) fn retire(&mut self) {
-        self.retired.send_replace(true);
+        self.gate.close();
         self.close();
+    }
+
+    /// Connections of operators, once there is a next process.
+    pub(super) fn operators(&self) -> usize {
+        self.gate.connections()
     }
 
     /// The sockets are offered to nobody any more, so that they end when the workers close theirs.
@@ -172,19 +183,29 @@ impl Sockets {
     }
 }
 
-/// What the process that serves has to give. Where it has none of the proxy's ports it is another router, and is left alone.
-fn ask(config: &Config, place: &Path) -> Option<(TakeOver, Inherited)> {
+/// Who was found at the place where the next process asks.
+enum Found {
+    Nobody,
+    Predecessor(TakeOver, Inherited),
+    /// It has none of the proxy's ports.
+    Another,
+}
+
+/// What the process that serves has to give.
+fn ask(config: &Config, place: &Path) -> Found {
     let socket = place.display().to_string();
     let asked = TakeOver::attempt(place).unwrap_or_else(|error| {
         tracing::error!(target: "main", { socket, error = %error }, "upgrade-not-possible");
         None
     });
-    let (take_over, inherited) = asked?;
+    let Some((take_over, inherited)) = asked else {
+        return Found::Nobody;
+    };
     if !inherited.has_one_of(&[config.port, config.ssl_port]) {
         tracing::error!(target: "main", { socket }, "upgrade-of-another-router");
-        return None;
+        return Found::Another;
     }
     let listeners = inherited.len();
     tracing::info!(target: "main", { socket, listeners }, "upgrade-taking-over");
-    Some((take_over, inherited))
+    Found::Predecessor(take_over, inherited)
 }

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::extract::{Request, State};
+use axum::http::header::{CONNECTION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Version};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -79,17 +81,76 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Requests of one HTTP/2 connection that are served at a time.
 const STREAMS: u32 = 32;
 
-/// A listener that another process may take over: then this one accepts no more.
+/// Which of the processes that share a socket accepts from it: an answer must not depend on which one happens to be
+/// quicker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Turn {
+    /// The one before, until this one serves.
+    Former,
+    #[default]
+    Ours,
+    /// The next one, for good.
+    Next,
+}
+
+/// Whose turn it is on all listeners for operators, and how many are connected to them.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(watch::Sender<Turn>);
+
+impl Gate {
+    /// Leaves shared sockets to the process before, until [`Gate::open`].
+    pub fn wait(&self) {
+        self.0.send_replace(Turn::Former);
+    }
+
+    /// Accepts on all listeners.
+    pub fn open(&self) {
+        self.0.send_replace(Turn::Ours);
+    }
+
+    /// Leaves all listeners to the next process. Each connection ends with its next answer.
+    pub fn close(&self) {
+        self.0.send_replace(Turn::Next);
+    }
+
+    /// Connections that are open once the gate is closed: each holds a receiver, and listeners then do not.
+    pub fn connections(&self) -> usize {
+        self.0.receiver_count()
+    }
+
+    fn turn(&self) -> Turn {
+        *self.0.borrow()
+    }
+
+    /// Waits until it is no more the turn of `turn`.
+    async fn is_past(&self, turn: Turn) {
+        if turn != Turn::Next {
+            let mut turns = self.0.subscribe();
+            if turns.wait_for(|now| *now != turn).await.is_ok() {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+/// A listener whose socket may have come from another process, and may pass on to one.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
-    retired: watch::Receiver<bool>,
+    gate: Gate,
+    /// Another process accepts from the socket until this one's turn has come.
+    is_shared: bool,
 }
 
 impl Listener {
-    /// Accepts from `socket` until `retired` turns true.
-    pub fn new(socket: TcpListener, retired: watch::Receiver<bool>) -> Listener {
-        Listener { socket, retired }
+    /// Accepts from `socket` while `gate` lets it.
+    pub fn new(socket: TcpListener, gate: Gate, is_shared: bool) -> Listener {
+        Listener {
+            socket,
+            gate,
+            is_shared,
+        }
     }
 
     /// Its port.
@@ -100,30 +161,33 @@ impl Listener {
 
 /// Serves `app` until the future is dropped, which also cuts its connections.
 pub(super) async fn serve(listener: Listener, transport: Transport, app: Router, bounds: Bounds) {
-    let Listener { socket, retired } = listener;
+    let Listener {
+        socket,
+        gate,
+        is_shared,
+    } = listener;
     let service = Service {
         transport,
-        app,
+        app: app.layer(from_fn_with_state(gate.clone(), tell_the_end)),
         bounds,
-        retired,
     };
     let mut connections = JoinSet::new();
     loop {
-        let accepts = connections.len() < bounds.connections && !*service.retired.borrow();
+        let turn = gate.turn();
+        let is_ours = turn == Turn::Ours || turn == Turn::Former && !is_shared;
+        let accepts = is_ours && connections.len() < bounds.connections;
         tokio::select! {
             accepted = socket.accept(), if accepts => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, service.clone()));
+                    connections.spawn(connection(stream, service.clone(), gate.0.subscribe()));
                 }
                 Err(error) => {
                     tracing::warn!(target: "router", %error, "accept-failed");
                     sleep(ACCEPT_PAUSE).await;
                 }
             },
-            () = service.retirement(), if accepts => {}
+            () = gate.is_past(turn) => {}
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            // Retired, and nobody is left: until the future is dropped.
-            else => std::future::pending().await,
         }
     }
 }
@@ -134,20 +198,22 @@ struct Service {
     transport: Transport,
     app: Router,
     bounds: Bounds,
-    retired: watch::Receiver<bool>,
 }
 
-impl Service {
-    /// Waits until another process accepts in place of this one.
-    async fn retirement(&self) {
-        let mut retired = self.retired.clone();
-        if retired.wait_for(|retired| *retired).await.is_err() {
-            std::future::pending().await
-        }
+/// Answers, and says whether that is the connection's end: behind it the next process is to be asked. An idle connection
+/// is not closed, since a request may be on its way.
+async fn tell_the_end(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let is_http1 = request.version() < Version::HTTP_2;
+    let mut response = next.run(request).await;
+    if is_http1 && gate.turn() == Turn::Next {
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    response
 }
 
-async fn connection(stream: TcpStream, service: Service) {
+async fn connection(stream: TcpStream, service: Service, turns: watch::Receiver<Turn>) {
     let stream = Impatient {
         stream,
         limit: service.bounds.write,
@@ -155,7 +221,7 @@ async fn connection(stream: TcpStream, service: Service) {
     };
     let outcome = match &service.transport {
         Transport::Plain => over_http1(stream, &service).await,
-        Transport::Tls(settings) => over_tls(stream, &settings.acceptor(), &service).await,
+        Transport::Tls(settings) => over_tls(stream, &settings.acceptor(), &service, turns).await,
     };
     if let Err(error) = outcome {
         // The client's doing: nothing for an operator to act on.
@@ -170,10 +236,11 @@ async fn over_tls(
     stream: Impatient<TcpStream>,
     acceptor: &TlsAcceptor,
     service: &Service,
+    turns: watch::Receiver<Turn>,
 ) -> Outcome {
     let stream = timeout(service.bounds.read, acceptor.accept(stream)).await??;
     match stream.get_ref().1.alpn_protocol() {
-        Some(b"h2") => over_http2(stream, service).await,
+        Some(b"h2") => over_http2(stream, service, turns).await,
         _ => over_http1(stream, service).await,
     }
 }
@@ -190,16 +257,11 @@ where
     // connection behind the request.
     server.title_case_headers(true).half_close(true);
     let app = TowerToHyperService::new(service.app.clone());
-    let connection = server.serve_connection(TokioIo::new(stream), app);
-    let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        ended = connection.as_mut() => return Ok(ended?),
-        () = service.retirement() => connection.as_mut().graceful_shutdown(),
-    }
-    Ok(connection.await?)
+    server.serve_connection(TokioIo::new(stream), app).await?;
+    Ok(())
 }
 
-async fn over_http2<S>(stream: S, service: &Service) -> Outcome
+async fn over_http2<S>(stream: S, service: &Service, mut turns: watch::Receiver<Turn>) -> Outcome
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -215,7 +277,7 @@ where
     tokio::select! {
         ended = connection.as_mut() => return Ok(ended?),
         () = sleep(service.bounds.read) => connection.as_mut().graceful_shutdown(),
-        () = service.retirement() => connection.as_mut().graceful_shutdown(),
+        Ok(_) = turns.wait_for(|turn| *turn == Turn::Next) => connection.as_mut().graceful_shutdown(),
     }
     timeout(service.bounds.write, connection).await??;
     Ok(())

@@ -29,7 +29,7 @@ pub use component::{announce, answer_discovery};
 pub use credentials::{Credentials, nats_tls};
 pub use failures::watch_failures;
 pub use health::Health;
-pub use listener::{Listener, TlsSettings, Transport};
+pub use listener::{Gate, Listener, TlsSettings, Transport};
 pub use loggregator::report_to_loggregator;
 pub use options::default_limits;
 pub use registrar::Registrar;

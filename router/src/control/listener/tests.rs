@@ -8,7 +8,7 @@ use super::*;
 /// A listener on a free port, for the tests of all listeners.
 pub(in crate::control) struct Server {
     address: SocketAddr,
-    retire: watch::Sender<bool>,
+    gate: Gate,
     // Ends with it.
     _task: JoinSet<()>,
 }
@@ -22,16 +22,16 @@ impl Server {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut task = JoinSet::new();
-        let (retire, retired) = watch::channel(false);
+        let gate = Gate::default();
         task.spawn(serve(
-            Listener::new(listener, retired),
+            Listener::new(listener, gate.clone(), true),
             transport,
             app,
             bounds,
         ));
         Server {
             address,
-            retire,
+            gate,
             _task: task,
         }
     }
@@ -273,23 +273,54 @@ async fn an_http_2_connection_is_told_to_go_when_its_time_is_over() {
     drop(stream.read_to_end(&mut rest).await);
 }
 
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
 #[tokio::test]
-async fn a_retired_listener_accepts_no_more_and_ends_its_idle_connections() {
+async fn behind_a_closed_gate_nobody_is_accepted_and_each_connection_ends_with_its_next_answer() {
     let server = Server::start(app(), Bounds::default()).await;
     let mut idle = server.connect().await;
-    idle.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        .await
-        .unwrap();
-    let mut some = [0; 16];
-    idle.read_exact(&mut some).await.unwrap();
-    server.retire.send_replace(true);
-    let mut rest = Vec::new();
-    idle.read_to_end(&mut rest).await.unwrap();
+    idle.write_all(GET).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"404 page not found\n") {
+        idle.read_buf(&mut answer).await.unwrap();
+    }
+    let mut new = server.connect().await;
+    while server.gate.connections() < 3 {
+        // The listener itself holds one as long as it accepts.
+        tokio::task::yield_now().await;
+    }
+    server.gate.close();
     // The kernel takes the connection into the queue, where another process would find it.
     let mut late = server.connect().await;
-    late.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        .await
-        .unwrap();
+    late.write_all(GET).await.unwrap();
+    let mut some = [0; 16];
     let answered = tokio::time::timeout(Duration::from_millis(300), late.read(&mut some));
     assert!(answered.await.is_err());
+    assert_eq!(server.gate.connections(), 2);
+    for stream in [&mut idle, &mut new] {
+        stream.write_all(GET).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+    }
+    while server.gate.connections() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_shared_socket_is_left_to_the_process_before_until_it_is_our_turn() {
+    let server = Server::start(app(), Bounds::default()).await;
+    server.gate.wait();
+    // What the listener did before it heard of that.
+    tokio::task::yield_now().await;
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut some = [0; 16];
+    let answered = tokio::time::timeout(Duration::from_millis(300), stream.read(&mut some));
+    assert!(answered.await.is_err());
+    server.gate.open();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.0 404"));
 }
