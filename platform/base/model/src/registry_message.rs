@@ -67,7 +67,8 @@ pub struct RegistryMessage<'a> {
 /// What `options` may hold (http-router 14.2, docs/route-options.md); other options are ignored.
 ///
 /// The limits, from `request_timeout` on, are this project's own: each is a text or a number, kept as the text of it,
-/// and empty when not given. A value of another type is ignored like an unknown option: it never costs the message.
+/// and empty when not given. A value of another type is ignored like an unknown option: it never costs the message. Those
+/// that original routers know are texts, and one that is none costs the message, as there.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RouteOptions<'a> {
     /// The balancing algorithm: `round-robin`, `least-connection`, `hash`, or what else was sent.
@@ -77,8 +78,8 @@ pub struct RouteOptions<'a> {
     #[serde(skip_serializing_if = "is_default")]
     pub hash_header: Cow<'a, str>,
     /// How much more than the mean load an endpoint may carry under `hash`; zero ignores the load.
-    /// Read from a number or from a text that holds one, written as a text. What is neither counts
-    /// as zero: routers that were stricter threw whole registrations away.
+    /// Read from a number or from a text that holds one, written as a text. What is neither is
+    /// ignored: routers that were stricter threw whole registrations away.
     #[serde(skip_serializing_if = "is_default", serialize_with = "as_text")]
     pub hash_balance: f64,
     /// `any`, `org`, `space`, or empty for no enforcement.

@@ -287,9 +287,12 @@ impl<'de> Visitor<'de> for OptionsSeed<'_> {
             match key {
                 OptionKey::LoadBalancing => read::<Text, _, _>(map, &mut o.loadbalancing),
                 OptionKey::HashHeader => read::<Text, _, _>(map, &mut o.hash_header),
-                OptionKey::HashBalance => map
-                    .next_value::<Value>()
-                    .map(|value| o.hash_balance = hash_balance(&value)),
+                OptionKey::HashBalance => {
+                    map.next_value().map(|value| match hash_balance(&value) {
+                        Some(balance) => o.hash_balance = balance,
+                        None => o.ignored.push(name),
+                    })
+                }
                 OptionKey::RoutePolicyScope => read::<Text, _, _>(map, &mut o.route_policy_scope),
                 OptionKey::RoutePolicySources => {
                     read::<Text, _, _>(map, &mut o.route_policy_sources)
@@ -312,10 +315,13 @@ fn loose(value: Value) -> Option<Cow<'static, str>> {
     }
 }
 
-fn hash_balance(value: &Value) -> f64 {
+/// The number of a number or of a text that holds one; nothing is zero.
+fn hash_balance(value: &Value) -> Option<f64> {
     let number = match value {
+        Value::Null => Some(0.0),
+        Value::String(text) if text.is_empty() => Some(0.0),
         Value::String(text) => text.parse().ok(),
         value => value.as_f64(),
     };
-    number.filter(|number| number.is_finite()).unwrap_or(0.0)
+    number.filter(|number| number.is_finite())
 }

@@ -227,21 +227,24 @@ fn r_046_the_tls_port_takes_the_place_of_the_plain_one() {
 
 #[test]
 fn the_hash_balance_is_a_number_or_holds_one_and_never_costs_the_message() {
-    for (value, read) in [
-        ("1.25", 1.25),
-        ("\"1.25\"", 1.25),
-        ("2", 2.0),
-        ("\"2\"", 2.0),
-        ("\"\"", 0.0),
-        ("\"much\"", 0.0),
-        ("\"inf\"", 0.0),
-        ("null", 0.0),
-        ("{}", 0.0),
+    for (value, read, is_ignored) in [
+        ("1.25", 1.25, false),
+        ("\"1.25\"", 1.25, false),
+        ("2", 2.0, false),
+        ("\"2\"", 2.0, false),
+        ("\"\"", 0.0, false),
+        ("null", 0.0, false),
+        ("\"much\"", 0.0, true),
+        ("\"inf\"", 0.0, true),
+        ("{}", 0.0, true),
+        ("true", 0.0, true),
     ] {
         let json = format!(r#"{{"options":{{"hash_balance":{value}}},"host":"h"}}"#);
         let message = parse(&json).unwrap();
         assert_eq!(message.options.hash_balance, read, "{value}");
         assert_eq!(message.host, "h");
+        let ignored: &[&str] = if is_ignored { &["hash_balance"] } else { &[] };
+        assert_eq!(message.options.ignored, ignored, "{value}");
     }
 }
 
