@@ -115,12 +115,13 @@ impl Looker {
             };
             match order {
                 Ok(Order::Watch(files)) => self.watch(files, changed),
-                Ok(Order::Look) => match settle(orders) {
+                // Nobody has told: then somebody may be at it right now.
+                Err(RecvTimeoutError::Timeout) if contents(&self.files) == self.contents => {}
+                Ok(Order::Look) | Err(RecvTimeoutError::Timeout) => match settle(orders) {
                     Settled::Quiet => {}
                     Settled::Watch(files) => self.watch(files, changed),
                     Settled::End => return,
                 },
-                Err(RecvTimeoutError::Timeout) => {}
                 Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => return,
             }
             // A link may lead elsewhere now.
