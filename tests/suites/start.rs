@@ -115,6 +115,9 @@ fn check_prints_every_problem_with_its_line_and_starts_nothing() {
         );
         assert!(output.contains("line 3: unknown_key"), "{output}");
     }
+    let empty = Start::run("# to be written\n", &["-check"]);
+    assert_eq!(empty.status.code(), Some(0), "{}", empty.output);
+    assert!(empty.output.contains("no key in it"), "{}", empty.output);
     let good = Start::run("port: 8080\n", &["-check"]);
     assert_eq!(good.status.code(), Some(0), "{}", good.output);
     assert!(

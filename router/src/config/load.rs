@@ -3,11 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use cloverleaf_config::{Document, Notice, Problem, Reader, Reading, Report};
+use cloverleaf_config::{Content, Document, Notice, Problem, Reader, Reading, Report};
 
 use super::files::Files;
 use super::origin::Origin;
 use super::{Config, checks, inert, late, rules};
+
+/// How reports call the configuration of a router that is given no file.
+const BUILT_IN: &str = "default configuration";
 
 /// A configuration that can be run, with what is worth saying about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +42,7 @@ impl Config {
     /// message `Error loading config:` (drop-in 1.3).
     pub fn load(path: Option<&Path>) -> Result<Loaded, Report> {
         let Some(path) = path else {
-            return Self::from_text("", "default configuration");
+            return Self::from_text("", BUILT_IN);
         };
         let text = read(path)?;
         Origin::new(Some(path), &path.display().to_string(), &text).load(Depth::Load)
@@ -57,7 +60,7 @@ impl Config {
     /// text of an error template and says what is wrong with it.
     pub fn check(path: Option<&Path>, template: TemplateCheck) -> Check {
         let (text, source_name) = match path {
-            None => (Ok(String::new()), "default configuration".to_owned()),
+            None => (Ok(String::new()), BUILT_IN.to_owned()),
             Some(path) => (read(path), path.display().to_string()),
         };
         match text.and_then(|text| {
@@ -103,6 +106,9 @@ pub(super) fn evaluate(
     let document =
         Document::parse(text).map_err(|problem| Report::new(source_name, vec![problem]))?;
     let (mut config, mut reader) = Reader::read::<Config>(&document);
+    if document.root.content == Content::Null && source_name != BUILT_IN {
+        reader.note("", "there is no key in it: all have their defaults");
+    }
     let files = Files::read(&mut config, held, &mut reader);
     rules::derive(&mut config, &mut reader);
     checks::check(&config, &mut reader);
