@@ -157,6 +157,25 @@ fn health_is_200_for_every_check_and_every_request_is_answered_all_through_an_up
 }
 
 #[test]
+fn when_the_process_before_is_killed_meanwhile_the_next_one_says_how_it_is() {
+    let mut router = upgradable()
+        .with("start_response_delay_interval", "3s")
+        .start();
+    let next = router.next_process();
+    ComponentLog::wait_for(&next, "subscriber-started");
+    router.process().kill();
+    assert_eq!(router.status("/health").status, 503);
+    assert!(
+        ComponentLog::of(&next)
+            .with_message("gorouter.started")
+            .is_empty()
+    );
+    ComponentLog::wait_for(&next, "upgrade-completed");
+    assert_eq!(router.status("/health").status, 200);
+    assert_eq!(router.get("unknown.test", "/").status, 404);
+}
+
+#[test]
 fn a_next_process_that_cannot_start_changes_nothing() {
     let mut router = upgradable().start();
     router.configure(

@@ -41,7 +41,7 @@ impl Default for Sockets {
 
 impl Sockets {
     /// Takes what the supervisor has opened, or takes over the sockets of the process that serves, where `config` says how one
-    /// is found. May wait for that process.
+    /// is found. May wait for that process; to be called on a runtime's thread for what blocks.
     pub fn take_over(config: &Config) -> Sockets {
         let given = Inherited::from_supervisor();
         if !given.is_empty() {
@@ -58,10 +58,21 @@ impl Sockets {
         match ask(config, &place) {
             Found::Nobody => sockets.place = Some(place),
             Found::Predecessor(take_over, inherited) => {
+                sockets.gate.wait();
+                // A process that is killed meanwhile answers nobody: then this one says how it is.
+                match take_over.ended() {
+                    Ok(ended) => {
+                        let gate = sockets.gate.clone();
+                        tokio::spawn(async move {
+                            ended.await;
+                            gate.open();
+                        });
+                    }
+                    Err(_) => sockets.gate.open(),
+                }
                 sockets.predecessor = Some(take_over);
                 sockets.inherited = inherited;
                 sockets.place = Some(place);
-                sockets.gate.wait();
             }
             // The place is its own: a next process of that router must find it there.
             Found::Another => {}

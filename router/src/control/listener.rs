@@ -103,9 +103,15 @@ impl Gate {
         self.0.send_replace(Turn::Former);
     }
 
-    /// Accepts on all listeners.
+    /// Accepts on all listeners, unless the next process does already.
     pub fn open(&self) {
-        self.0.send_replace(Turn::Ours);
+        self.0.send_if_modified(|turn| {
+            let waited = *turn == Turn::Former;
+            if waited {
+                *turn = Turn::Ours;
+            }
+            waited
+        });
     }
 
     /// Leaves all listeners to the next process. Each connection ends with its next answer.

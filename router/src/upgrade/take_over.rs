@@ -8,6 +8,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt;
+
 use super::wire::{END, LISTENER, SERVING, hear, say};
 use super::{Inherited, is_trusted};
 
@@ -51,6 +53,21 @@ impl TakeOver {
                 _ => return Err(io::ErrorKind::InvalidData.into()),
             }
         }
+    }
+
+    /// Ready when the other side has ended, or offers nothing any more. To be called on a runtime.
+    ///
+    /// # Errors
+    /// When the system gives no descriptor.
+    pub fn ended(&self) -> io::Result<impl Future<Output = ()> + Send + use<>> {
+        let stream = self.stream.try_clone()?;
+        // For the other descriptor too, which is left with a single byte to send.
+        stream.set_nonblocking(true)?;
+        let mut stream = tokio::net::UnixStream::from_std(stream)?;
+        Ok(async move {
+            // It has said everything: what can come is its end.
+            drop(stream.read_u8().await);
+        })
     }
 
     /// Tells the other side that this process serves now.
