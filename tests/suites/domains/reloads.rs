@@ -56,3 +56,31 @@ fn a_domain_protects_its_hosts_from_the_moment_that_it_is_configured() {
     let member = world.members.instance("app-1", "space-1", "org-1");
     assert_eq!(world.get(HOST, &member).status, 200);
 }
+
+#[test]
+fn an_entry_before_another_leaves_the_connections_of_the_other_alone() {
+    let world = World::new();
+    let backend = Backend::saying("hello");
+    let mut router = world.router(&["*.apps.identity"]).start();
+    router.register(&Registration::of(HOST, &backend));
+    let member = world.members.instance("app-1", "space-1", "org-1");
+    let config = world.showing(&member);
+    let mut there = world.connect(HOST, config).expect("a client");
+    assert_eq!(ask(&mut there, HOST).expect("an answer").status, 200);
+
+    let first = "b.other.identity";
+    router.register(&Registration::of(first, &backend));
+    let domains = [
+        world.domain("*.other.identity"),
+        world.domain("*.apps.identity"),
+    ];
+    router.configure("domains", json!(domains));
+    router.process().signal(Signal::HUP);
+    router.wait_for_event("config-reloaded");
+    eventually("the new entry", || {
+        (ask(&mut there, first).expect("an answer").status == 421).then_some(())
+    });
+    assert_eq!(ask(&mut there, HOST).expect("an answer").status, 200);
+    assert_eq!(world.get(HOST, &member).status, 200);
+    assert_eq!(world.get(first, &member).status, 200);
+}
