@@ -34,7 +34,11 @@ pub(super) async fn serve_plain(
         None => first_bytes(&mut stream, &worker, &timer).await,
     };
     let Some(ahead) = ahead else { return };
-    timer.arm(worker.policy.read_header_timeout);
+    // As for a head in text.
+    timer.arm(match worker.policy.read_header_timeout {
+        none if none.is_zero() => worker.policy.frontend_idle_timeout,
+        limit => limit,
+    });
     let Some(ahead) = undecided(ahead, &mut stream, &timer).await else {
         return;
     };

@@ -5,8 +5,8 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use cloverleaf_tests::{
-    Authority, Backend, Broken, Gate, Http2Client, LIMIT, Port, Registration, Router, TlsClient,
-    eventually, ok, request,
+    Authority, Backend, Broken, End, Gate, Http2Client, LIMIT, Port, Registration, Router,
+    TlsClient, eventually, ok, request,
 };
 use rustix::process::Signal;
 
@@ -65,6 +65,17 @@ fn http_2_is_offered_over_tls_unless_it_is_off() {
     let edge = Edge::new();
     let _off = edge.router().with("enable_http2", false).start();
     assert_ne!(edge.alpn(&["h2", "http/1.1"]).as_deref(), Some("h2"));
+}
+
+#[test]
+fn a_client_that_stops_within_the_preface_is_not_waited_for_without_end() {
+    let edge = Edge::new();
+    let router = edge.router().with("frontend_idle_timeout", "300ms").start();
+    for begun in ["P", "PRI * HTTP/2.0\r\n"] {
+        let mut client = router.client();
+        client.send(begun);
+        assert!(matches!(client.end(), End::Closed | End::Reset), "{begun}");
+    }
 }
 
 #[test]
