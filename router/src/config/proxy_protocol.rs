@@ -46,14 +46,22 @@ impl Network {
 impl FromStr for Network {
     type Err = NoNetwork;
 
-    /// The length has to be one that the address has room for.
+    /// The length has to be one that the address has room for. IPv4 in IPv6 form becomes IPv4, as the addresses do that are
+    /// compared with it.
     fn from_str(text: &str) -> Result<Network, NoNetwork> {
         let (address, length) = text.split_once('/').ok_or(NoNetwork)?;
         let address: IpAddr = address.parse().map_err(|_| NoNetwork)?;
-        let length = length.parse().map_err(|_| NoNetwork)?;
+        let length: u8 = length.parse().map_err(|_| NoNetwork)?;
         let room = if address.is_ipv4() { 32 } else { 128 };
         if length > room {
             return Err(NoNetwork);
+        }
+        let canonical = address.to_canonical();
+        if canonical != address
+            && let Some(length) = length.checked_sub(96)
+        {
+            let address = canonical;
+            return Ok(Network { address, length });
         }
         Ok(Network { address, length })
     }
@@ -80,6 +88,11 @@ mod tests {
         assert!(!contains("2001:db8::/32", "2001:db9::1"));
         assert!(contains("10.0.0.0/8", "::ffff:10.0.0.1"));
         assert!(!contains("::/0", "10.0.0.1"));
+        assert!(contains("::ffff:10.0.0.0/104", "10.255.0.1"));
+        assert!(contains("::ffff:10.0.0.0/104", "::ffff:10.0.0.1"));
+        assert!(!contains("::ffff:10.0.0.0/104", "11.0.0.1"));
+        assert!(!contains("::ffff:10.0.0.0/104", "::1"));
+        assert!(contains("::ffff:0.0.0.0/96", "203.0.113.7"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Addresses that no route service may have (spec 14.5): whoever may name a service could otherwise have the router ask
 //! what only the router can reach.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::config::Network;
 
@@ -15,9 +15,14 @@ impl Blocklist {
         Blocklist(networks.iter().flat_map(|text| text.parse()).collect())
     }
 
-    /// Whether nothing may be sent to `address`; an IPv4 address in IPv6 form counts as IPv4.
+    /// Whether nothing may be sent to `address`; an IPv4 address in IPv6 form counts as IPv4. The unspecified address is
+    /// this machine: the system connects it to the loopback address.
     pub fn blocks(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(address))
+        let contains = |address| self.0.iter().any(|network| network.contains(address));
+        let address = address.to_canonical();
+        contains(address)
+            || address.is_unspecified()
+                && (contains(Ipv4Addr::LOCALHOST.into()) || contains(Ipv6Addr::LOCALHOST.into()))
     }
 }
 
@@ -33,6 +38,13 @@ mod tests {
         assert!(blocks("10.1.2.3") && blocks("169.254.169.254") && blocks("fd00::1"));
         assert!(blocks("::ffff:10.1.2.3"));
         assert!(!blocks("11.0.0.1") && !blocks("127.0.0.1") && !blocks("::1"));
+        assert!(!blocks("0.0.0.0") && !blocks("::"));
+        for loopback in ["127.0.0.0/8", "::1/128"] {
+            let blocklist = Blocklist::new(&[loopback.to_owned()]);
+            for unspecified in ["0.0.0.0", "::", "::ffff:0.0.0.0"] {
+                assert!(blocklist.blocks(unspecified.parse().unwrap()));
+            }
+        }
         assert!(!Blocklist::default().blocks(IpAddr::from([10, 0, 0, 1])));
     }
 }

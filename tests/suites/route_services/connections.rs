@@ -120,7 +120,14 @@ fn a_blocked_address_is_not_connected_to_by_whatever_name() {
         json!({ "max_attempts": 2, "egress_blocklist": ["127.0.0.0/8", "::1/128"] }),
     );
     let router = town.open(blocking);
-    for host in ["localhost", "127.0.0.1", "[::ffff:127.0.0.1]"] {
+    for host in [
+        "localhost",
+        "127.0.0.1",
+        "[::ffff:127.0.0.1]",
+        // What the system connects to the loopback address.
+        "0.0.0.0",
+        "[::]",
+    ] {
         let url = format!("https://{host}:{}/", town.front.port());
         let registration = Registration::of("app.test", &town.app);
         router.register(&registration.with("route_service_url", url));
