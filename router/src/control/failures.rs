@@ -35,7 +35,7 @@ fn log(report: &FailedEndpoint) {
         "ApplicationId": endpoint.application_id(),
         "Addr": endpoint.address(),
         "Tags": tags,
-        "RouteServiceUrl": endpoint.route_service_url(),
+        "RouteServiceUrl": endpoint.shown_service_url(),
         "AZ": endpoint.availability_zone(),
     });
     let id = &report.request_id;

@@ -346,7 +346,7 @@ macro_rules! log_endpoint {
             target: "registry",
             {
                 uri = pool.uri(),
-                route_service_url = endpoint.route_service_url(),
+                route_service_url = &*endpoint.shown_service_url(),
                 backend = endpoint.address(),
                 application_id = endpoint.application_id(),
                 instance_id = endpoint.instance_id(),

@@ -1,5 +1,7 @@
 //! Where a route service is.
 
+use crate::table::without_user;
+
 /// A service's URL, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
@@ -57,7 +59,7 @@ impl Service {
             }
         }
         Ok(Service {
-            url: url.into(),
+            url: without_user(url).into(),
             authority: authority.into(),
             host: host.into(),
             port,
@@ -76,7 +78,7 @@ impl Service {
         self.way
     }
 
-    /// The URL as registered, for logs.
+    /// The URL as registered, for logs: without its user, whose password would be in there.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -140,7 +142,7 @@ mod tests {
 
     fn parts(url: &str) -> (String, String, u16, String) {
         let service = Service::parse(url).unwrap();
-        assert_eq!(service.url(), url);
+        assert_eq!(service.url(), url.replace("me:secret@", ""));
         (
             service.authority().into(),
             service.host().into(),
@@ -163,8 +165,8 @@ mod tests {
             expected("rs.test:8443", "rs.test", 8443, "/a/b?c=d")
         );
         assert_eq!(
-            parts("https://me:secret@rs.test?q=/"),
-            expected("rs.test", "rs.test", 443, "/?q=/")
+            parts("https://me:secret@rs.test?q=/@"),
+            expected("rs.test", "rs.test", 443, "/?q=/@")
         );
         assert_eq!(
             parts("https://[::1]:8443/ä"),

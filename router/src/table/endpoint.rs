@@ -1,5 +1,6 @@
 //! One backend address with all that a registration said about it.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -188,6 +189,11 @@ impl Endpoint {
         self.text.field(ROUTE_SERVICE_URL)
     }
 
+    /// The same for logs: without a user, whose password would be in there.
+    pub fn shown_service_url(&self) -> Cow<'_, str> {
+        without_user(self.route_service_url())
+    }
+
     /// Balancing algorithm as registered, valid or not, or what its source stands for without naming it; empty if
     /// unknown. The pool's own is what counts.
     pub fn load_balancing_algorithm(&self) -> &str {
@@ -286,5 +292,20 @@ impl Endpoint {
     /// When it last changed at its origin, in nanoseconds since 1970; 0 = unknown.
     pub fn updated_at_ns(&self) -> i64 {
         self.updated_at_ns
+    }
+}
+
+/// A URL as it is, but for the user before its host.
+pub fn without_user(url: &str) -> Cow<'_, str> {
+    let from = url.find("://").map_or(0, |at| at + "://".len());
+    let rest = url.get(from..).unwrap_or_default();
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest.get(..end).and_then(|authority| authority.rfind('@')) {
+        None => Cow::Borrowed(url),
+        Some(at) => {
+            let mut shown = url.to_owned();
+            shown.replace_range(from..=from + at, "");
+            Cow::Owned(shown)
+        }
     }
 }

@@ -56,7 +56,7 @@ mod atomic {
 
 pub use backend::InFlight;
 pub use change::{Change, Event, Outcome};
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, without_user};
 pub use extras::Extras;
 pub use hash::{Hash, SLOTS, fnv1a};
 pub use limiter::{Limiter, Permit, Refusal, RetryBudget};

@@ -57,6 +57,31 @@ fn a_service_that_refuses_connections_is_tried_as_often_as_configured() {
     assert!(town.app.requests().is_empty());
 }
 
+#[test]
+fn what_stands_before_the_host_of_a_service_is_in_no_log() {
+    let (town, refused) = (Town::new(), RefusedPort::new());
+    let router = town.router().start();
+    let mut client = router.client();
+    for port in [town.front.port(), refused.number()] {
+        let url = format!("https://user:unspeakable@localhost:{port}/elsewhere");
+        let registration = Registration::of("app.test", &town.app);
+        router.register(&registration.with("route_service_url", url));
+        router.settle();
+        ask(&mut client, "/", "");
+    }
+    router.wait_for_event("route-service-connection-failed");
+    let events = router.log().events();
+    assert!(
+        events
+            .iter()
+            .any(|event| event.text.contains("//localhost:"))
+    );
+    let telling = events
+        .iter()
+        .find(|event| event.text.contains("unspeakable"));
+    assert!(telling.is_none(), "{telling:?}");
+}
+
 //
 #[test]
 fn a_service_has_to_be_vouched_for_unless_that_is_switched_off() {
