@@ -197,3 +197,31 @@ fn a_silent_backend_costs_a_request_nothing_but_time_where_there_is_another() {
     }
     gate.open();
 }
+
+//
+#[test]
+fn what_was_proved_for_one_name_is_not_used_for_another_at_the_same_address() {
+    let authority = Authority::new("instances");
+    let backend = Backend::saying("hello");
+    let identity = authority.identity(&["instance-1", "instance-2"]);
+    let front = TlsFront::before(&backend, &identity);
+    let router = router(&authority).with("go_max_procs", 1).start();
+    let named = |host: &str, name: &str| {
+        let registration = Registration::at(host, front.port());
+        registration
+            .with("tls_port", front.port())
+            .with("server_cert_domain_san", name)
+    };
+    router.register(&named("one.test", "instance-1"));
+    router.register(&named("two.test", "instance-2"));
+    router.register(&named("stale.test", "instance-3"));
+    let mut client = router.client();
+    for _ in 0..3 {
+        assert_eq!(client.get("one.test", "/").text(), "hello");
+        assert_eq!(client.get("two.test", "/").text(), "hello");
+    }
+    assert_eq!((backend.requests().len(), front.connections()), (6, 2));
+    // Both of these connections are there and idle, and neither will do.
+    assert_eq!(client.get("stale.test", "/").status, 503);
+    assert_eq!(backend.requests().len(), 6);
+}

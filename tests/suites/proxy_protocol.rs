@@ -229,19 +229,63 @@ fn a_drain_does_not_wait_for_connections_that_have_said_nothing() {
     assert_eq!(busy.response().text(), "late");
 }
 
-//
 #[test]
-fn a_header_comes_before_the_handshake_and_leaves_the_scheme_alone() {
+fn where_a_header_is_required_nothing_is_said_over_tls_without_one_or_from_elsewhere() {
     let (authority, port) = (Authority::new("edge authority"), Port::reserve());
+    let refused = |client: std::io::Result<TlsClient>| {
+        let error = client.map(drop).expect_err("no handshake").to_string();
+        assert!(!error.contains("alert"), "not a word of TLS: {error}");
+    };
+    for (networks, is_trusted) in [
+        (json!(["127.0.0.0/8"]), true),
+        (json!(["10.0.0.0/8"]), false),
+    ] {
+        let keys = json!({ "required": true, "trusted": networks });
+        let start = over_tls(&authority, &port)
+            .with("read_header_timeout", "1s")
+            .with("proxy_protocol", keys);
+        let (router, backend) = serving(start);
+        let connect = |header: &[u8]| {
+            let config = authority.anonymous_client_config(&[]);
+            TlsClient::connect_behind(header, port.number(), config)
+        };
+        refused(connect(b""));
+        let mut silent = Client::connect(port.number());
+        assert!(matches!(silent.end(), End::Closed | End::Reset));
+        for header in [LINE.as_bytes(), BINARY] {
+            let client = connect(header);
+            if !is_trusted {
+                refused(client);
+                continue;
+            }
+            let answer = client.expect("a TLS connection").ask(REQUEST);
+            let (head, _) = answer.expect("an answer");
+            assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+            assert_eq!(forwarded_for(&backend), "203.0.113.7");
+        }
+        let served = if is_trusted { 2 } else { 0 };
+        assert_eq!(backend.requests().len(), served);
+        drop(router);
+    }
+}
+
+/// A router that listens over TLS as well.
+fn over_tls(authority: &Authority, port: &Port) -> Start {
     let identity = authority.identity(&["127.0.0.1"]);
     let pem = json!([{ "cert_chain": identity.certificate, "private_key": identity.key }]);
-    let start = proxied()
+    proxied()
         .with("enable_ssl", true)
         .with("ssl_port", port.number())
         .with("client_cert_validation", "none")
         .with("cipher_suites", "ECDHE-ECDSA-AES128-GCM-SHA256")
-        .with("tls_pem", pem);
-    let (router, backend) = serving(start);
+        .with("tls_pem", pem)
+}
+
+//
+#[test]
+fn a_header_comes_before_the_handshake_and_leaves_the_scheme_alone() {
+    let (authority, port) = (Authority::new("edge authority"), Port::reserve());
+    let (router, backend) = serving(over_tls(&authority, &port));
     let connect = |header: &[u8]| {
         let config = authority.anonymous_client_config(&[]);
         TlsClient::connect_behind(header, port.number(), config)
