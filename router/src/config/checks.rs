@@ -103,10 +103,13 @@ fn routing(config: &Config, reader: &mut Reader<'_>) {
     let list = "route_services_hairpinning_allowlist";
     let entries = &config.route_services_hairpinning_allowlist;
     for (entry, index) in entries.iter().zip(reader.indexes(list)) {
+        let key = format!("{list}[{index}]");
         if is_host_pattern(entry) {
+            if !can_be_met(entry) {
+                reader.note(&key, "is no host that is ever asked for, ignored: a letter beyond ASCII is written in xn--");
+            }
             continue;
         }
-        let key = format!("{list}[{index}]");
         let expected = "a host name, or *. and a host name";
         if config.route_services_hairpinning {
             reader.refuse(&key, expected);
@@ -124,6 +127,12 @@ fn is_host_pattern(text: &str) -> bool {
             let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
             !label.is_empty() && label.chars().all(allowed)
         })
+}
+
+/// Whether there can be a request for a host of a pattern: letters beyond ASCII come as `xn--`, and names of DNS have an end.
+fn can_be_met(pattern: &str) -> bool {
+    const LONGEST: usize = 253;
+    pattern.is_ascii() && pattern.len() <= LONGEST
 }
 
 fn upstream(config: &Config, reader: &mut Reader<'_>) {
@@ -197,7 +206,7 @@ fn domains(config: &Config, reader: &mut Reader<'_>) {
     for (domain, index) in config.domains.iter().zip(reader.indexes("domains")) {
         let key = |name: &str| format!("domains[{index}].{name}");
         // A name that no host can have would leave its hosts open.
-        if !is_host_pattern(&domain.domain) {
+        if !is_host_pattern(&domain.domain) || !can_be_met(&domain.domain) {
             // As the file spells it, so that the value is shown.
             let spelt = match reader.is_set(&key("domain")) {
                 true => key("domain"),

@@ -355,6 +355,22 @@ fn a_domain_needs_a_name_and_authorities() {
     );
 }
 
+#[test]
+fn a_domain_that_no_host_can_be_on_is_refused() {
+    let long = format!("*.{}.test", ["x".repeat(60).as_str(); 5].join("."));
+    for name in ["*.b\u{fc}ro.identity", "a.*.identity", "*.", "a..b", &long] {
+        let text = format!(
+            "domains: [{{domain: {name:?}, ca_certs: {}}}]",
+            quoted(&authority("A"))
+        );
+        let report = report(&text);
+        assert!(
+            report.contains("expected a host, or *. and a host"),
+            "{report}"
+        );
+    }
+}
+
 /// A Routing API with a valid identity, to which a test adds `rest`.
 fn routing_api(rest: &str) -> String {
     let pem = leaf("router.test");
