@@ -11,7 +11,7 @@ use rustls::client::WantsClientCert;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, SupportedProtocolVersion};
 
 use crate::folder::Folder;
 
@@ -140,11 +140,27 @@ impl Authority {
         Arc::new(config)
     }
 
+    /// As [`Authority::anonymous_client_config`], of a client that does not know TLS 1.3.
+    ///
+    /// # Panics
+    /// When the authority is none.
+    pub fn client_of_tls_1_2(&self) -> Arc<ClientConfig> {
+        let client = self.client_speaking(&[&rustls::version::TLS12]);
+        Arc::new(client.with_no_client_auth())
+    }
+
     fn client(&self) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+        self.client_speaking(rustls::DEFAULT_VERSIONS)
+    }
+
+    fn client_speaking(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> ConfigBuilder<ClientConfig, WantsClientCert> {
         let mut roots = RootCertStore::empty();
         roots.add(pem(&self.certificate)).expect("an authority");
         ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .expect("TLS versions")
             .with_root_certificates(roots)
     }

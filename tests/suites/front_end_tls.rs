@@ -1,6 +1,6 @@
 //! Clients over TLS.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -208,9 +208,21 @@ fn a_handshake_that_does_not_go_on_is_cut() {
     let mut stream = edge.plain();
     // The beginning of a record that says that 512 bytes follow.
     stream.write_all(&[22, 3, 1, 2, 0]).expect("a write");
-    let mut rest = Vec::new();
-    drop(stream.read_to_end(&mut rest));
+    let rest = until_the_end(&mut stream);
     assert!(rest.len() < 16, "no more than an alert: {rest:?}");
+}
+
+/// All that comes before the end, which may be a reset: what was sent last may not have been read. A connection that stays
+/// open is a failure.
+#[track_caller]
+fn until_the_end(stream: &mut TcpStream) -> Vec<u8> {
+    let mut rest = Vec::new();
+    match stream.read_to_end(&mut rest) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+        Err(error) => panic!("the connection does not end: {error}"),
+    }
+    rest
 }
 
 #[test]
@@ -228,8 +240,7 @@ fn bytes_that_are_neither_tls_nor_http_end_the_connection_and_hurt_nobody() {
         let mut stream = edge.plain();
         stream.write_all(bytes).expect("a write");
         stream.shutdown(std::net::Shutdown::Write).expect("an end");
-        let mut rest = Vec::new();
-        drop(stream.read_to_end(&mut rest));
+        let rest = until_the_end(&mut stream);
         assert!(!rest.starts_with(b"HTTP"), "{rest:?}");
     }
     let (_, body) = edge.client().ask(GET).expect("an answer");
@@ -314,4 +325,93 @@ fn a_websocket_goes_through_tls_both_ways_until_one_side_ends() {
         let asked = backend.requests().pop().expect("a request");
         assert_eq!(asked.header("x-forwarded-proto"), Some("https"));
     }
+}
+
+/// What the log says about this key at the start.
+#[track_caller]
+fn note_about(router: &Router, key: &str) -> String {
+    let notices = router.log().with_message("config-notice");
+    let found = notices.iter().find(|event| event.data("key") == key);
+    let note = found.map(|event| event.data("note").to_string());
+    note.unwrap_or_else(|| panic!("no note about {key}: {notices:?}"))
+}
+
+//
+#[test]
+fn a_list_of_old_cipher_suites_stands_for_all_that_there_are_and_the_start_says_so() {
+    for version in ["TLSv1.2", "TLSv1.3"] {
+        let edge = Edge::new();
+        let router = edge
+            .router()
+            .with("cipher_suites", "ECDHE-RSA-AES128-SHA")
+            .with("max_tls_version", version)
+            .start();
+        let client = TlsClient::connect(edge.port.number(), edge.authority.client_of_tls_1_2());
+        let client = client.expect("a TLS connection");
+        assert_eq!(client.version(), Some(ProtocolVersion::TLSv1_2));
+        let notices = router.log().with_message("config-notice");
+        let is_said = |text: &str| {
+            let mut about = notices.iter();
+            about.any(|event| {
+                event.data("key") == "cipher_suites"
+                    && event.data("note").to_string().contains(text)
+            })
+        };
+        assert!(
+            is_said("ALL the suites that can are offered"),
+            "{notices:?}"
+        );
+        assert!(is_said("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA is skipped"));
+    }
+}
+
+#[test]
+fn a_list_of_suites_of_tls_1_3_alone_leaves_clients_of_tls_1_2_outside() {
+    let edge = Edge::new();
+    let router = edge
+        .router()
+        .with("cipher_suites", "TLS_AES_128_GCM_SHA256")
+        .with("max_tls_version", "TLSv1.3")
+        .start();
+    assert_eq!(edge.client().version(), Some(ProtocolVersion::TLSv1_3));
+    let config = edge.authority.client_of_tls_1_2();
+    assert!(TlsClient::connect(edge.port.number(), config).is_err());
+    let note = note_about(&router, "cipher_suites");
+    assert!(
+        note.contains("no client can connect with TLS 1.2"),
+        "{note}"
+    );
+}
+
+#[test]
+fn versions_that_leave_nothing_to_speak_refuse_handshakes_and_nothing_else() {
+    let (edge, health) = (Edge::new(), Port::reserve());
+    let backend = Backend::saying("hello");
+    let identity = edge.authority.identity(&["127.0.0.1"]);
+    let router = edge
+        .router()
+        .with("min_tls_version", "TLSv1.3")
+        .with(
+            "status.tls",
+            json!({
+                "port": health.number(),
+                "certificate": identity.certificate, "key": identity.key,
+            }),
+        )
+        .start();
+    router.register(&Registration::of("app.test", &backend));
+    assert_eq!(router.get("app.test", "/").body, b"hello");
+    assert_eq!(router.status("/health").status, 200);
+    for port in [edge.port.number(), health.number()] {
+        for config in [
+            edge.authority.client_of_tls_1_2(),
+            edge.authority.anonymous_client_config(&[]),
+        ] {
+            let refused = TlsClient::connect(port, config).map(drop);
+            let refused = refused.expect_err("a refusal");
+            assert!(refused.to_string().contains("alert"), "{refused}");
+        }
+    }
+    let note = note_about(&router, "min_tls_version");
+    assert!(note.contains("no client can connect"), "{note}");
 }

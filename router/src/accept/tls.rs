@@ -14,11 +14,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use cloverleaf_config::pem::{PemError, validity};
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ProducesTickets, VerifierBuilderError};
-use rustls::{HandshakeKind, ServerConfig, ServerConnection, SupportedProtocolVersion};
+use rustls::server::{ProducesTickets, ResolvesServerCert, VerifierBuilderError};
+use rustls::{HandshakeKind, ServerConfig, ServerConnection};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -84,7 +83,7 @@ impl FrontEnd {
             return Ok(None);
         }
         let terms = Terms::new(config)?;
-        let verifier = clients::verifier(config, Arc::clone(&terms.provider))?;
+        let verifier = clients::verifier(config, Arc::clone(terms.offer.provider()))?;
         let asks_for_certificate = verifier.is_some();
         let logs = config.logging.extra_fields();
         Ok(Some(FrontEnd {
@@ -158,18 +157,18 @@ impl FrontEnd {
 
 /// What all handshakes have in common, whoever is asked for a certificate.
 struct Terms {
-    provider: Arc<CryptoProvider>,
-    versions: Vec<&'static SupportedProtocolVersion>,
-    certificates: Arc<certificates::Certificates>,
+    offer: tls::Offer,
+    certificates: Arc<dyn ResolvesServerCert>,
     protocols: Vec<Vec<u8>>,
 }
 
 impl Terms {
     fn new(config: &Config) -> Result<Terms, FrontEndError> {
+        let offer = tls::Offer::new(config);
+        let certificates = Arc::new(certificates::Certificates::new(&config.tls_pem)?);
         Ok(Terms {
-            provider: Arc::new(tls::provider(config)),
-            versions: tls::versions(config),
-            certificates: Arc::new(certificates::Certificates::new(&config.tls_pem)?),
+            certificates: offer.showing(certificates),
+            offer,
             protocols: match config.enable_http2 {
                 true => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
                 false => Vec::new(),
@@ -183,8 +182,7 @@ impl Terms {
         &self,
         verifier: Option<Arc<dyn ClientCertVerifier>>,
     ) -> Result<Arc<ServerConfig>, rustls::Error> {
-        let server = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
-            .with_protocol_versions(&self.versions)?;
+        let server = self.offer.server()?;
         let keys = rustls::crypto::aws_lc_rs::Ticketer::new()?;
         let (server, keys): (_, Arc<dyn ProducesTickets>) = match verifier {
             None => (server.with_no_client_auth(), keys),
@@ -193,7 +191,7 @@ impl Terms {
                 (server.with_client_cert_verifier(verifier), tickets)
             }
         };
-        let mut server = server.with_cert_resolver(Arc::clone(&self.certificates) as _);
+        let mut server = server.with_cert_resolver(Arc::clone(&self.certificates));
         server.ignore_client_order = true;
         // Sessions are resumed by tickets alone, which cost no memory and work on every worker.
         server.ticketer = keys;

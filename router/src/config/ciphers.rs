@@ -197,6 +197,11 @@ impl CipherSuites {
             .filter(|suite| suite.served && !suite.is_tls13())
     }
 
+    /// Whether anything but suites of TLS 1.3 is named, or nothing at all.
+    pub fn allow_tls12(&self) -> bool {
+        self.0.is_empty() || self.0.iter().any(|suite| !suite.is_tls13())
+    }
+
     /// The suites that are known but cannot be served.
     pub fn skipped(&self) -> impl Iterator<Item = &'static CipherSuite> {
         self.0.iter().copied().filter(|suite| !suite.served)

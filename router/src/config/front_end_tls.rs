@@ -57,12 +57,21 @@ fn ciphers(config: &Config, reader: &mut Reader<'_>) {
             ),
         );
     }
-    // TLS 1.3 has suites of its own, which the list does not restrict.
-    if config.cipher_suites.tls12().next().is_none()
-        && config.max_tls_version == MaxTlsVersion::Tls12
-    {
+    if config.min_tls_version == MinTlsVersion::Tls13 {
+        // TLS 1.3 has suites of its own, which the list does not restrict.
+    } else if !config.cipher_suites.allow_tls12() {
+        let text = match config.max_tls_version {
+            MaxTlsVersion::Tls12 => {
+                "names suites of TLS 1.3 alone, and max_tls_version is TLSv1.2: no client can connect"
+            }
+            MaxTlsVersion::Tls13 => {
+                "names suites of TLS 1.3 alone: no client can connect with TLS 1.2"
+            }
+        };
+        reader.note(key, text);
+    } else if config.cipher_suites.tls12().next().is_none() {
         // An old file must not keep the edge down.
-        let text = "names no suite that can be served: ALL the suites that can are offered instead; \
+        let text = "names no suite of TLS 1.2 that can be served: ALL the suites that can are offered instead; \
             name one, such as ECDHE-RSA-AES128-GCM-SHA256";
         reader.note(key, text);
     }

@@ -34,10 +34,12 @@ pub fn health(config: &Config) -> Result<Option<ServerConfig>, TlsError> {
     let Some(identity) = config.status.tls.identity() else {
         return Ok(None);
     };
-    let mut server = ServerConfig::builder_with_provider(Arc::new(tls::provider(config)))
-        .with_protocol_versions(&tls::versions(config))?
+    let offer = tls::Offer::new(config);
+    let shown = Arc::new(SingleCertAndKey::from(identity?.certified_key()));
+    let mut server = offer
+        .server()?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity?.certified_key())));
+        .with_cert_resolver(offer.showing(shown));
     if config.enable_http2 {
         server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     }

@@ -16,7 +16,7 @@ mod trust;
 mod unverified;
 
 pub use calls::{CallsError, to_routing_api, to_uaa};
-pub use offer::{provider, versions};
+pub use offer::{Offer, provider, versions};
 pub(crate) use signatures::verify_signatures;
 pub use trust::ServerTrust;
 pub use unverified::Unverified;

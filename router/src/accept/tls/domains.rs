@@ -26,7 +26,7 @@ impl Handshakes {
             return Ok(None);
         };
         let configs = config.domains.iter().enumerate().map(|(place, domain)| {
-            let provider = Arc::clone(&terms.provider);
+            let provider = Arc::clone(terms.offer.provider());
             let verifier = clients::of_domain(config, domain, provider)
                 .map_err(|error| FrontEndError::Domain { place, error })?;
             Ok(terms.with(Some(verifier))?)

@@ -113,12 +113,35 @@ fn old_ciphers_are_skipped_with_a_note_and_alone_stand_for_all() {
     assert!(
         notes[1]
             .to_string()
-            .contains("names no suite that can be served"),
+            .contains("names no suite of TLS 1.2 that can be served"),
         "{}",
         notes[1]
     );
+    // Clients of TLS 1.2 come as ever.
     let with_13 = load(&format!("{alone}max_tls_version: TLSv1.3\n"));
-    assert_eq!(with_13.notes.len(), 1);
+    assert_eq!(with_13.notes, notes);
+    let only_13 = load(&format!(
+        "{alone}max_tls_version: TLSv1.3\nmin_tls_version: TLSv1.3\n"
+    ));
+    assert_eq!(only_13.notes.len(), 1);
+}
+
+#[test]
+fn suites_of_tls_1_3_alone_are_noted_with_what_they_leave() {
+    let named = |rest: &str| {
+        let front = front(&leaf("a.test"), rest);
+        let list = "ECDHE-RSA-AES128-GCM-SHA256:TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384";
+        load(&front.replace(list, "TLS_AES_128_GCM_SHA256")).notes
+    };
+    let notes = named("");
+    assert!(
+        notes[0].text.ends_with("no client can connect"),
+        "{notes:?}"
+    );
+    let notes = named("max_tls_version: TLSv1.3\n");
+    assert!(notes[0].text.ends_with("connect with TLS 1.2"), "{notes:?}");
+    let only = "max_tls_version: TLSv1.3\nmin_tls_version: TLSv1.3\n";
+    assert_eq!(named(only), []);
 }
 
 #[test]
