@@ -33,6 +33,7 @@ pub struct Start {
     buses: Vec<NatsServer>,
     open_files: Option<usize>,
     socket: Option<TcpListener>,
+    environment: Vec<(String, String)>,
 }
 
 /// How a run ended that was not to go on.
@@ -60,6 +61,7 @@ impl Start {
             buses: Vec::new(),
             open_files: None,
             socket: None,
+            environment: Vec::new(),
         }
     }
 
@@ -78,6 +80,12 @@ impl Start {
     /// Allows the router so many file descriptors only.
     pub fn with_open_files(mut self, limit: usize) -> Start {
         self.open_files = Some(limit);
+        self
+    }
+
+    /// Gives the router this variable in its environment.
+    pub fn with_variable(mut self, name: &str, value: &str) -> Start {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -149,6 +157,7 @@ impl Start {
             None => Stdio::null(),
         };
         command.arg("-c").arg(&file).current_dir(folder.path());
+        command.envs(self.environment.iter().cloned());
         let output = folder.path().join("output.log");
         let process = Process::start_with_input(PROGRAM, &mut command, input, &output);
         Router::new(process, folder, ports)

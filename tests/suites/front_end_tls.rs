@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cloverleaf_tests::{
     Authority, Backend, Gate, Identity, LIMIT, Port, Registration, Router, Start, TlsClient,
-    eventually, ok,
+    TlsFront, eventually, ok,
 };
 use rustix::process::Signal;
 use rustls::ProtocolVersion;
@@ -414,4 +414,34 @@ fn versions_that_leave_nothing_to_speak_refuse_handshakes_and_nothing_else() {
     }
     let note = note_about(&router, "min_tls_version");
     assert!(note.contains("no client can connect"), "{note}");
+}
+
+#[test]
+fn without_any_authority_to_trust_a_router_starts_and_trusts_nobody() {
+    let (edge, backend) = (Edge::new(), Backend::saying("hello"));
+    let front = TlsFront::before(&backend, &edge.authority.identity(&["instance-1"]));
+    for (mode, anonymous) in [("none", true), ("request", true), ("require", false)] {
+        let router = edge
+            .router()
+            .with("client_cert_validation", mode)
+            .with("route_services_secret", "secret")
+            .with_variable("SSL_CERT_FILE", "/dev/null")
+            .start();
+        router.register(&Registration::of("app.test", &backend));
+        assert_eq!(router.get("app.test", "/").body, b"hello");
+        let secured = Registration::at("secured.test", front.port())
+            .with("tls_port", front.port())
+            .with("server_cert_domain_san", "instance-1");
+        router.register(&secured);
+        assert_eq!(router.get("secured.test", "/").status, 526);
+        let asks = |config| {
+            let client = TlsClient::connect(edge.port.number(), config);
+            client.and_then(|mut client| client.ask(GET))
+        };
+        let config = edge.authority.anonymous_client_config(&[]);
+        assert_eq!(asks(config).is_ok(), anonymous, "{mode}");
+        let identity = edge.authority.identity(&["client.test"]);
+        let config = edge.authority.client_config(&identity);
+        assert_eq!(asks(config).is_ok(), mode == "none", "{mode}");
+    }
 }

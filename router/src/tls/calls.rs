@@ -4,12 +4,12 @@ use std::io;
 use std::sync::Arc;
 
 use cloverleaf_config::pem::{Identity, trust_bundle};
-use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::client::VerifierBuilderError;
+use rustls::crypto::aws_lc_rs;
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::Unverified;
+use super::{Unverified, judge_of_servers};
 use crate::config::{Config, PemError};
 
 /// Why a server cannot be called over TLS.
@@ -34,7 +34,7 @@ pub enum CallsError {
         /// What reading it came to.
         error: io::Error,
     },
-    /// There is no authority to trust.
+    /// The authorities cannot judge anybody.
     #[error("authorities: {0}")]
     Trust(#[from] VerifierBuilderError),
     /// Nothing to speak.
@@ -52,10 +52,11 @@ pub fn to_routing_api(config: &Config) -> Result<ClientConfig, CallsError> {
     let identity =
         Identity::load(&api.cert_chain, &api.private_key).map_err(CallsError::Identity)?;
     let roots = roots("routing_api.ca_certs", &api.ca_certs)?;
-    let verifier = verifier(roots, Arc::clone(&provider))?;
+    let verifier = judge_of_servers(roots, Arc::clone(&provider))?;
     let client = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_webpki_verifier(verifier);
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
     let identity = SingleCertAndKey::from(identity.certified_key());
     Ok(client.with_client_cert_resolver(Arc::new(identity)))
 }
@@ -86,15 +87,11 @@ pub fn to_uaa(config: &Config) -> Result<ClientConfig, CallsError> {
             roots("oauth.ca_certs", &pem)?
         }
     };
-    let verifier = verifier(roots, provider)?;
-    Ok(client.with_webpki_verifier(verifier).with_no_client_auth())
-}
-
-fn verifier(
-    roots: RootCertStore,
-    provider: Arc<CryptoProvider>,
-) -> Result<Arc<WebPkiServerVerifier>, VerifierBuilderError> {
-    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()
+    let verifier = judge_of_servers(roots, provider)?;
+    let client = client.dangerous();
+    Ok(client
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth())
 }
 
 fn roots(key: &'static str, pem: &str) -> Result<RootCertStore, CallsError> {

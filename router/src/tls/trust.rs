@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use cloverleaf_config::pem::{trust_bundle, validity};
 use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
-use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, Error, RootCertStore};
 
-use super::verify_signatures;
+use super::{judge_of_servers, verify_signatures};
 use crate::config::Config;
 
 /// Trusts the system's authorities and those of `ca_certs` (spec 6.5).
@@ -21,7 +21,7 @@ use crate::config::Config;
 /// authority (drop-in 1.2).
 #[derive(Debug)]
 pub struct ServerTrust {
-    by_authority: Arc<WebPkiServerVerifier>,
+    by_authority: Arc<dyn ServerCertVerifier>,
     algorithms: WebPkiSupportedAlgorithms,
     listed: Vec<CertificateDer<'static>>,
     fingerprint: u64,
@@ -31,7 +31,7 @@ impl ServerTrust {
     /// Reads the system's authorities from its files: not for a worker's thread.
     ///
     /// # Errors
-    /// When there is no authority at all.
+    /// See [`judge_of_servers`].
     pub fn new(
         config: &Config,
         provider: Arc<CryptoProvider>,
@@ -53,10 +53,8 @@ impl ServerTrust {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(system.certs.into_iter().chain(listed.iter().cloned()));
         let algorithms = provider.signature_verification_algorithms;
-        let by_authority =
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
         Ok(ServerTrust {
-            by_authority,
+            by_authority: judge_of_servers(roots, provider)?,
             algorithms,
             listed,
             fingerprint: hasher.finish(),

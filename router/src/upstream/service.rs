@@ -45,7 +45,7 @@ pub enum ServicesError {
     /// `route_services.cert_chain` and `route_services.private_key`.
     #[error("route_services: {0}")]
     Identity(#[from] PemError),
-    /// No authority to trust.
+    /// The authorities cannot judge anybody.
     #[error("ca_certs: {0}")]
     Trust(#[from] rustls::client::VerifierBuilderError),
     /// Nothing to speak.

@@ -35,7 +35,7 @@ pub enum ConnectorError {
     /// `backends.cert_chain` and `backends.private_key`.
     #[error("backends: {0}")]
     Identity(#[from] PemError),
-    /// No authority to trust.
+    /// The authorities cannot judge anybody.
     #[error("ca_certs: {0}")]
     Trust(#[from] rustls::client::VerifierBuilderError),
     /// Nothing to speak.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use cloverleaf_config::pem::{issuer, subject, trust_bundle};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::VerifierBuilderError;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{CertificateError, DistinguishedName, Error, RootCertStore};
 
 use crate::config::{CertSubject, ClientCertValidation, Config, Domain, MetadataRule};
-use crate::tls::verify_signatures;
+use crate::tls::{judge_of_clients, verify_signatures};
 
 /// What judges clients; `None` where they are not asked for a certificate.
 pub(super) fn verifier(
@@ -30,11 +30,7 @@ pub(super) fn verifier(
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
     let algorithms = provider.signature_verification_algorithms;
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-    let verifier = match required {
-        true => builder.build()?,
-        false => builder.allow_unauthenticated().build()?,
-    };
+    let verifier = judge_of_clients(roots, provider, required)?;
     Ok(Some(ruled(config, verifier, algorithms, authorities)))
 }
 
@@ -48,8 +44,8 @@ pub(super) fn of_domain(
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(authorities.iter().cloned());
     let algorithms = provider.signature_verification_algorithms;
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-    Ok(ruled(config, builder.build()?, algorithms, authorities))
+    let verifier = judge_of_clients(roots, provider, true)?;
+    Ok(ruled(config, verifier, algorithms, authorities))
 }
 
 /// `verifier` with the rules about subjects, where there are any.
