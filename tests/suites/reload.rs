@@ -482,6 +482,38 @@ fn listeners_for_operators_show_the_new_certificate_too() {
 }
 
 #[test]
+fn a_connection_with_a_certificate_names_it_once_that_is_configured() {
+    let edge = Edge::new();
+    edge.identity().write(&edge.folder, "edge");
+    let backend = Backend::saying("hello");
+    let mut router = edge
+        .router()
+        .with("client_cert_validation", "request")
+        .with("client_ca_certs", edge.authority.certificate())
+        .with("forwarded_client_cert", "forward")
+        .start();
+    router.register(&Registration::of("app.test", &backend));
+    let identity = edge.authority.identity(&["client.test"]);
+    let config = edge.authority.client_config(&identity);
+    let client = TlsClient::connect(edge.port.number(), config);
+    let mut client = client.expect("a TLS connection");
+    client.ask(GET).expect("an answer");
+    router.configure("forwarded_client_cert", "sanitize_set");
+    router.process().signal(Signal::HUP);
+    router.wait_for_event("config-reloaded");
+    let lines = identity.certificate.lines();
+    let named: String = lines.filter(|line| !line.starts_with('-')).collect();
+    eventually("the certificate", || {
+        client.ask(GET).expect("an answer");
+        let requests = backend.requests();
+        let latest = requests.last().expect("a request");
+        let shown = latest.header("X-Forwarded-Client-Cert");
+        assert!(shown.is_none_or(|shown| shown == named), "{shown:?}");
+        shown.map(drop)
+    });
+}
+
+#[test]
 fn requests_on_one_connection_of_http2_come_each_under_the_settings_of_its_time() {
     let edge = Edge::new();
     edge.identity().write(&edge.folder, "edge");

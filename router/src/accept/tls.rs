@@ -25,7 +25,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::proxied::{Arrival, arrive, first_bytes};
 use crate::callers::{Domain, Verified, raw};
-use crate::config::{Config, ExtraLogField, ForwardedClientCert};
+use crate::config::{Config, ExtraLogField};
 use crate::http2;
 use crate::serve::{Peer, serve};
 use crate::tls;
@@ -41,8 +41,6 @@ const NOT_TLS: &[u8] =
 #[derive(Clone)]
 pub struct FrontEnd {
     acceptor: TlsAcceptor,
-    /// Whether requests name the certificate that the client showed.
-    names_certificate: bool,
     /// Whether requests differ by whether there was one.
     asks_for_certificate: bool,
     /// Whether the log shows the name that the client asked for.
@@ -89,7 +87,6 @@ impl FrontEnd {
         Ok(Some(FrontEnd {
             domains: domains::Handshakes::new(config, &terms)?.map(Arc::new),
             acceptor: TlsAcceptor::from(terms.with(verifier)?),
-            names_certificate: config.forwarded_client_cert == ForwardedClientCert::SanitizeSet,
             asks_for_certificate,
             logs_server_name: logs.contains(&ExtraLogField::TlsSni),
         }))
@@ -148,8 +145,8 @@ impl FrontEnd {
                 peer.certificate = domain.shown(leaf);
                 peer.verified = Some(Verified::new(&domain, leaf));
             }
-            None if self.names_certificate => peer.certificate = raw(leaf),
-            None => {}
+            // Whether requests name it may have changed by the time of one.
+            None => peer.certificate = raw(leaf),
         }
         Ok(peer)
     }
