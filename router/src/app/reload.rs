@@ -1,6 +1,5 @@
 //! Changes while the router runs: certificates from files that are watched, the configuration on SIGHUP.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -38,7 +37,7 @@ pub struct Reloader {
 impl Reloader {
     /// Watches the files that a configuration from `origin` names.
     pub fn new(origin: Origin) -> Reloader {
-        let watch = FileWatch::start(files(&origin)).inspect_err(|error| {
+        let watch = FileWatch::start(origin.files()).inspect_err(|error| {
             tracing::error!(target: "main", { error = %error }, "file-watch-failed");
         });
         Reloader {
@@ -119,14 +118,10 @@ impl Reloader {
 
     fn follow(&mut self, origin: Origin) {
         if let Some(watch) = &self.watch {
-            watch.watch(files(&origin));
+            watch.watch(origin.files().map(|(path, _)| path.to_owned()));
         }
         self.origin = origin;
     }
-}
-
-fn files(origin: &Origin) -> Vec<PathBuf> {
-    origin.files().map(Path::to_owned).collect()
 }
 
 /// Key by key.

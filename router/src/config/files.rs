@@ -81,9 +81,10 @@ impl Files {
         files
     }
 
-    /// Where they are.
-    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.0.keys().map(PathBuf::as_path)
+    /// Where they are, and what they hold.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&Path, &str)> {
+        let texts = self.0.iter();
+        texts.map(|(path, text)| (path.as_path(), text.as_str()))
     }
 
     /// Adds the text that `other` has for `path`; whether it is new here.

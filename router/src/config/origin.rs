@@ -37,9 +37,9 @@ impl Origin {
         }
     }
 
-    /// The files that the configuration names for certificates, keys and authorities: to be watched.
-    pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.files.paths()
+    /// The files that the configuration names for certificates, keys and authorities, with what they held: to be watched.
+    pub fn files(&self) -> impl Iterator<Item = (&Path, &str)> {
+        self.files.texts()
     }
 
     /// Reads everything again, as if it were the first time, and as thoroughly as `-check`.

@@ -3,7 +3,7 @@
 //! Files are replaced in many ways: written in place, renamed over, or by a link on their way that points elsewhere (BOSH,
 //! Kubernetes). So it is the folders that are watched, those of every link on the way too, and what counts is the contents.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -41,18 +41,25 @@ enum Order {
 }
 
 impl FileWatch {
-    /// Watches `files`, whose contents at this moment are the first.
+    /// Watches `files`, given with the contents that they had when the caller has read them: others by now count as a
+    /// change.
     ///
     /// # Errors
     /// When there is no thread to be had.
-    pub fn start(files: impl IntoIterator<Item = PathBuf>) -> io::Result<FileWatch> {
+    pub fn start<'a>(
+        files: impl IntoIterator<Item = (&'a Path, &'a str)>,
+    ) -> io::Result<FileWatch> {
         let (orders, inbox) = channel();
         let changed = Arc::new(Notify::new());
         let told = Arc::clone(&changed);
         let mut looker = Looker::new(orders.clone());
-        looker.files = files.into_iter().collect();
+        let known: BTreeMap<&Path, &str> = files.into_iter().collect();
+        looker.files = known.keys().map(|&path| path.to_owned()).collect();
         looker.follow();
         looker.contents = contents(&looker.files);
+        if looker.contents != fingerprint(known.values().map(|text| Some(text.as_bytes()))) {
+            changed.notify_one();
+        }
         let thread = Builder::new()
             .name("file-watch".to_owned())
             .spawn(move || looker.run(&inbox, &told))?;
@@ -201,9 +208,13 @@ fn settle(orders: &Receiver<Order>) -> Settled {
 
 /// One number for all contents; a file that cannot be read counts as such.
 fn contents(files: &BTreeSet<PathBuf>) -> u64 {
+    fingerprint(files.iter().map(|file| std::fs::read(file).ok()))
+}
+
+fn fingerprint(contents: impl Iterator<Item = Option<impl AsRef<[u8]>>>) -> u64 {
     let mut hasher = DefaultHasher::new();
-    for file in files {
-        std::fs::read(file).ok().hash(&mut hasher);
+    for content in contents {
+        content.as_ref().map(AsRef::as_ref).hash(&mut hasher);
     }
     hasher.finish()
 }

@@ -48,7 +48,7 @@ async fn is_quiet(watch: &FileWatch) -> bool {
 async fn a_file_that_is_written_or_renamed_over_is_told_of_and_one_with_the_same_contents_is_not() {
     let folder = Folder::new();
     let file = folder.write("a.pem", "1");
-    let watch = FileWatch::start([file.clone()]).unwrap();
+    let watch = FileWatch::start([(&*file, "1")]).unwrap();
     folder.write("a.pem", "2");
     assert!(is_told(&watch).await);
     fs::rename(folder.write("new", "3"), &file).unwrap();
@@ -56,6 +56,20 @@ async fn a_file_that_is_written_or_renamed_over_is_told_of_and_one_with_the_same
     folder.write("a.pem", "3");
     folder.write("other.pem", "4");
     assert!(is_quiet(&watch).await);
+}
+
+#[tokio::test]
+async fn a_file_that_was_replaced_between_being_read_and_being_watched_is_told_of() {
+    let folder = Folder::new();
+    let (a, b) = (folder.write("a.pem", "1"), folder.write("b.pem", "1"));
+    let watch = FileWatch::start([(&*b, "1"), (&*a, "1")]).unwrap();
+    assert!(is_quiet(&watch).await);
+    let watch = FileWatch::start([(&*a, "0"), (&*b, "1")]).unwrap();
+    assert!(is_told(&watch).await);
+    assert!(is_quiet(&watch).await);
+    drop(fs::remove_file(&b));
+    let watch = FileWatch::start([(&*a, "1"), (&*b, "")]).unwrap();
+    assert!(is_told(&watch).await);
 }
 
 #[tokio::test]
@@ -67,7 +81,7 @@ async fn a_link_on_the_way_that_leads_elsewhere_is_told_of() {
     // Two links: the job's folder, and within it another way to the file.
     symlink("data/1", &jobs).unwrap();
     symlink(jobs.join("certs/a.pem"), folder.0.join("a.pem")).unwrap();
-    let watch = FileWatch::start([folder.0.join("a.pem")]).unwrap();
+    let watch = FileWatch::start([(&*folder.0.join("a.pem"), "1")]).unwrap();
     symlink("data/2", &next).unwrap();
     fs::rename(&next, &jobs).unwrap();
     assert!(is_told(&watch).await);
@@ -79,7 +93,7 @@ async fn a_link_on_the_way_that_leads_elsewhere_is_told_of() {
 async fn a_file_that_vanishes_and_comes_back_is_told_of_twice() {
     let folder = Folder::new();
     let file = folder.write("certs/a.pem", "1");
-    let watch = FileWatch::start([file.clone()]).unwrap();
+    let watch = FileWatch::start([(&*file, "1")]).unwrap();
     fs::remove_dir_all(folder.0.join("certs")).unwrap();
     assert!(is_told(&watch).await);
     folder.write("certs/a.pem", "1");
@@ -90,7 +104,7 @@ async fn a_file_that_vanishes_and_comes_back_is_told_of_twice() {
 async fn other_files_can_be_watched_later() {
     let folder = Folder::new();
     let (a, b) = (folder.write("a/x", "1"), folder.write("b/x", "1"));
-    let watch = FileWatch::start([a]).unwrap();
+    let watch = FileWatch::start([(&*a, "1")]).unwrap();
     watch.watch([b.clone()]);
     assert!(
         is_told(&watch).await,
