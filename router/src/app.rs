@@ -35,7 +35,8 @@ pub use crate::control::nats_tls;
 pub use debug::DebugServer;
 pub use error::StartError;
 pub use listening::Ports;
-pub use reload::{ReloadError, Reloader};
+pub use operators::Refused;
+pub use reload::{ReloadError, Reloaded, Reloader};
 pub use sockets::Sockets;
 
 /// A running router. Dropping it cuts everything off; [`Router::drain`] and [`Router::stop`] end it in order.

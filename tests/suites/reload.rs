@@ -475,10 +475,72 @@ fn listeners_for_operators_show_the_new_certificate_too() {
         "{text}"
     );
 
+    let scraped = || TlsClient::connect(metrics.number(), Arc::clone(&config));
+    let scraped = || scraped()?.get("/metrics");
     edge.folder.write("ca.pem", "no authority");
     let refused = router.wait_for_event("certificate-refused");
-    let error = refused.data("error").as_str().expect("an error").to_owned();
-    assert!(error.contains("prometheus.ca_path"), "{error}");
+    assert_eq!(refused.data("key"), "prometheus.ca_path");
+    // Nothing has changed, and nothing says so.
+    let text = scraped().expect("an answer");
+    for (result, count) in [("applied", 1), ("refused", 1)] {
+        let counted = format!("certificate_reloads{{result=\"{result}\"}} {count}\n");
+        assert!(text.contains(&counted), "{text}");
+    }
+    assert_eq!(router.log().with_message("certificates-reloaded").len(), 1);
+    let shown = "certificate_days_left{key=\"prometheus.cert_path\"";
+    assert!(text.contains(shown), "{text}");
+
+    // Half of what was to be written: it takes nobody's place.
+    let more = Authority::new("more");
+    let (whole, half) = (edge.authority.certificate(), more.certificate());
+    let torn = format!("{half}{}", &whole[..whole.len() / 2]);
+    edge.folder.write("ca.pem", &torn);
+    eventually("a second refusal", || {
+        (router.log().with_message("certificate-refused").len() == 2).then_some(())
+    });
+    assert!(scraped().is_ok());
+}
+
+#[test]
+fn a_torn_bundle_of_authorities_is_refused_and_the_whole_one_before_it_counts() {
+    let edge = Edge::new();
+    let (one, two) = (Authority::new("one"), Authority::new("two"));
+    let whole = format!("{}{}", one.certificate(), two.certificate());
+    edge.folder.write("backends.pem", &whole);
+    let backend = Backend::saying("hello");
+    let front = TlsFront::before(&backend, &two.identity(&["app.internal"]));
+    let mut router = Router::builder()
+        .with("ca_certs_file", edge.path("backends.pem"))
+        .with("disable_keep_alives", true)
+        .start();
+    let registration = Registration::at("app.test", front.port())
+        .with("tls_port", front.port())
+        .with("server_cert_domain_san", "app.internal");
+    router.register(&registration);
+    assert_eq!(router.get("app.test", "/").text(), "hello");
+
+    edge.folder
+        .write("backends.pem", &whole[..whole.len() - 40]);
+    let refused = router.wait_for_event("certificate-refused");
+    assert_eq!(refused.data("key"), "ca_certs_file");
+    assert_eq!(router.get("app.test", "/").text(), "hello");
+    router.process().signal(Signal::HUP);
+    let refused = router.wait_for_event("config-reload-refused");
+    assert!(refused.text.contains("ca_certs_file"), "{refused:?}");
+    assert_eq!(router.get("app.test", "/").text(), "hello");
+    assert!(
+        router
+            .log()
+            .with_message("certificates-reloaded")
+            .is_empty()
+    );
+
+    edge.folder.write("backends.pem", one.certificate());
+    router.wait_for_event("certificates-reloaded");
+    eventually("the end of the second authority", || {
+        router.register(&registration);
+        (router.get("app.test", "/").status == 526).then_some(())
+    });
 }
 
 #[test]

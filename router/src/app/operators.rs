@@ -8,7 +8,7 @@ use rustls::ServerConfig;
 use tokio::task::JoinSet;
 
 use super::{Ports, Sockets, StartError};
-use crate::config::Config;
+use crate::config::{CertificateLife, Config, MetricsTls, MetricsTlsError};
 use crate::control::status_server::{self, Served};
 use crate::control::varz::Varz;
 use crate::control::{
@@ -22,6 +22,7 @@ const EVERYWHERE: &str = "0.0.0.0";
 const LOOPBACK: &str = "127.0.0.1";
 const HEALTH: &str = "TLS health listener";
 const METRICS: &str = "metrics listener";
+const CA_PATH: &str = "prometheus.ca_path";
 
 /// What operators are shown.
 pub(super) struct Operators<'a> {
@@ -69,8 +70,14 @@ impl Operators<'_> {
         let table = Arc::clone(self.table);
         tasks.spawn(routes::serve(listener, table, self.access(), self.started));
         if self.config.prometheus.enabled && self.config.prometheus.port != 0 {
-            changeable.metrics = made.metrics?.map(TlsSettings::new);
-            let settings = changeable.metrics.clone();
+            let made = made.metrics?;
+            changeable.metrics = made.map(|(server, files)| (TlsSettings::new(server), files));
+            let settings = changeable.metrics.as_ref();
+            if let Some(error) = settings.and_then(|(_, files)| files.passed_over) {
+                let note = format!("{error}, which is passed over: its authority is not trusted");
+                tracing::warn!(target: "main", { key = CA_PATH, note }, "config-notice");
+            }
+            let settings = settings.map(|(settings, _)| settings.clone());
             ports.metrics = self.metrics(settings, sockets, tasks).await?;
         }
         Ok((ports, changeable))
@@ -142,31 +149,71 @@ impl Operators<'_> {
 }
 
 /// The TLS of the listeners that are open, to be changed.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct OperatorTls {
     health: Option<TlsSettings>,
-    metrics: Option<TlsSettings>,
+    /// With what it was made of.
+    metrics: Option<(TlsSettings, MetricsTls)>,
 }
 
 /// What a configuration says about it.
 pub(super) struct Made {
-    health: Result<Option<ServerConfig>, StartError>,
-    metrics: Result<Option<ServerConfig>, StartError>,
+    health: Result<Option<ServerConfig>, Unusable>,
+    metrics: Result<Option<(ServerConfig, MetricsTls)>, Unusable>,
+}
+
+/// A listener that cannot speak TLS for what stands at a key.
+struct Unusable {
+    key: String,
+    listener: &'static str,
+    error: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl From<Unusable> for StartError {
+    fn from(unusable: Unusable) -> StartError {
+        StartError::Tls {
+            listener: unusable.listener,
+            error: unusable.error,
+        }
+    }
+}
+
+/// A part of a change that is not good: what it is about goes on as before.
+#[derive(Debug)]
+pub struct Refused {
+    /// Where it is configured.
+    pub key: String,
+    /// What is wrong.
+    pub error: String,
+}
+
+impl From<Unusable> for Refused {
+    fn from(unusable: Unusable) -> Refused {
+        Refused {
+            key: unusable.key.clone(),
+            error: StartError::from(unusable).to_string(),
+        }
+    }
 }
 
 impl Made {
     /// Reads the files of `prometheus`.
     pub(super) fn new(config: &Config) -> Made {
-        let refused = |listener| {
-            move |error: Box<dyn std::error::Error + Send + Sync>| StartError::Tls {
-                listener,
-                error,
-            }
-        };
-        let health = tls::health(config).map_err(|error| refused(HEALTH)(error.into()));
+        let health = tls::health(config).map_err(|error| Unusable {
+            key: "status.tls".to_owned(),
+            listener: HEALTH,
+            error: error.into(),
+        });
         let metrics = config.prometheus.tls().map(|files| {
-            let files = files.map_err(|error| refused(METRICS)(error.into()))?;
-            tls::metrics(&files).map_err(|error| refused(METRICS)(error.into()))
+            let files = files.map_err(unusable_file)?;
+            match tls::metrics(&files) {
+                Ok(server) => Ok((server, files)),
+                Err(error) => Err(Unusable {
+                    key: CA_PATH.to_owned(),
+                    listener: METRICS,
+                    error: error.into(),
+                }),
+            }
         });
         Made {
             health,
@@ -175,17 +222,48 @@ impl Made {
     }
 }
 
+fn unusable_file(error: MetricsTlsError) -> Unusable {
+    Unusable {
+        key: error.key(),
+        listener: METRICS,
+        error: error.into(),
+    }
+}
+
 impl OperatorTls {
-    /// Changes what is good of `made`, and gives what is not: that listener goes on as before.
-    pub(super) fn renew(&self, made: Made) -> Vec<StartError> {
-        let mut refused = Vec::new();
-        for (settings, made) in [(&self.health, made.health), (&self.metrics, made.metrics)] {
-            match (settings, made) {
-                (Some(settings), Ok(Some(server))) => settings.replace(server),
-                (Some(_), Err(error)) => refused.push(error),
-                _ => {}
-            }
+    /// Changes what is good of `made`, and gives what is not. Whether files have changed that the configuration only names
+    /// is said, too.
+    pub(super) fn renew(&mut self, made: Made) -> (bool, Vec<Refused>) {
+        let (mut changed, mut refused) = (false, Vec::new());
+        match (&self.health, made.health) {
+            (Some(settings), Ok(Some(server))) => settings.replace(server),
+            (Some(_), Err(error)) => refused.push(error.into()),
+            _ => {}
         }
-        refused
+        match (&mut self.metrics, made.metrics) {
+            (Some((settings, in_force)), Ok(Some((server, files)))) => {
+                if files.authorities != in_force.authorities
+                    && let Some(error) = files.passed_over
+                {
+                    let key = "ca_path";
+                    refused.push(unusable_file(MetricsTlsError::Content { key, error }).into());
+                } else if files != *in_force {
+                    settings.replace(server);
+                    *in_force = files;
+                    changed = true;
+                }
+            }
+            (Some(_), Err(error)) => refused.push(error.into()),
+            _ => {}
+        }
+        (changed, refused)
+    }
+
+    /// How long the certificates are good for that the configuration only names.
+    pub(super) fn certificates(&self) -> Vec<CertificateLife> {
+        self.metrics
+            .iter()
+            .flat_map(|(_, files)| files.certificates())
+            .collect()
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::operators::Made;
+use super::operators::{Made, Refused};
 use super::settings::{resume_sessions, settings};
 use super::{Router, StartError};
 use crate::config::{Change, Changes, Config, FileWatch, Origin, Report};
@@ -25,6 +25,23 @@ pub enum ReloadError {
     /// It cannot be brought about.
     #[error("{0}")]
     Settings(#[from] StartError),
+}
+
+/// What a newer configuration has brought.
+#[derive(Debug)]
+pub struct Reloaded {
+    /// Key by key.
+    pub changes: Changes,
+    /// Whether files have other contents that the configuration only names.
+    pub files: bool,
+    /// What is left as it was.
+    pub refused: Vec<Refused>,
+}
+
+impl Reloaded {
+    fn changed(&self) -> usize {
+        self.changes.live.len() + usize::from(self.files)
+    }
 }
 
 /// Knows where a router's configuration came from, and notices when files that it names change.
@@ -71,10 +88,12 @@ impl Reloader {
             return;
         }
         match router.reload(&loaded.config).await {
-            Ok(changes) => {
-                tell(&changes);
-                router.count(Reload::Files, Outcome::Applied);
-                tracing::info!(target: "main", { changed = changes.live.len() }, "certificates-reloaded");
+            Ok(reloaded) => {
+                tell(&reloaded, router);
+                if reloaded.changed() > 0 {
+                    router.count(Reload::Files, Outcome::Applied);
+                    tracing::info!(target: "main", { changed = reloaded.changed() }, "certificates-reloaded");
+                }
                 self.follow(loaded.origin);
             }
             Err(error) => {
@@ -88,12 +107,12 @@ impl Reloader {
     /// and what needs a restart. A bad configuration changes nothing.
     pub async fn reload(&mut self, router: &mut Router) -> Option<Changes> {
         match self.try_reload(router).await {
-            Ok(changes) => {
-                tell(&changes);
+            Ok(reloaded) => {
+                tell(&reloaded, router);
                 router.count(Reload::Config, Outcome::Applied);
-                tracing::info!(target: "main", { changed = changes.live.len(),
-                    needs_restart = changes.after_restart.len() }, "config-reloaded");
-                Some(changes)
+                tracing::info!(target: "main", { changed = reloaded.changed(),
+                    needs_restart = reloaded.changes.after_restart.len() }, "config-reloaded");
+                Some(reloaded.changes)
             }
             Err(error) => {
                 router.count(Reload::Config, Outcome::Refused);
@@ -103,17 +122,17 @@ impl Reloader {
         }
     }
 
-    async fn try_reload(&mut self, router: &mut Router) -> Result<Changes, ReloadError> {
+    async fn try_reload(&mut self, router: &mut Router) -> Result<Reloaded, ReloadError> {
         let origin = self.origin.clone();
         let loaded = tokio::task::spawn_blocking(move || origin.reload(Page::check)).await;
         let loaded = loaded.map_err(|error| StartError::Worker(error.into()))?;
         let loaded = loaded.map_err(ReloadError::Config)?;
-        let changes = router.reload(&loaded.config).await?;
+        let reloaded = router.reload(&loaded.config).await?;
         for notice in loaded.notes.iter().chain(&loaded.not_yet) {
             tracing::warn!(target: "main", { key = notice.key.as_str(), note = notice.text.as_str() }, "config-notice");
         }
         self.follow(loaded.origin);
-        Ok(changes)
+        Ok(reloaded)
     }
 
     fn follow(&mut self, origin: Origin) {
@@ -125,22 +144,27 @@ impl Reloader {
 }
 
 /// Key by key.
-fn tell(changes: &Changes) {
-    for Change { key, from, to } in &changes.live {
+fn tell(reloaded: &Reloaded, router: &Router) {
+    for Refused { key, error } in &reloaded.refused {
+        router.count(Reload::Files, Outcome::Refused);
+        tracing::error!(target: "main", { key, error }, "certificate-refused");
+    }
+    for Change { key, from, to } in &reloaded.changes.live {
         tracing::info!(target: "main", { key, from, to }, "config-key-changed");
     }
-    for Change { key, from, to } in &changes.after_restart {
+    for Change { key, from, to } in &reloaded.changes.after_restart {
         tracing::warn!(target: "main", { key, running = from, configured = to }, "config-key-needs-restart");
     }
 }
 
 impl Router {
     /// Brings into force what `newer` changes and what can change while the router runs. What is under way ends as it
-    /// began; the next request or handshake on any connection sees the change.
+    /// began; the next request or handshake on any connection sees the change. What each listener for operators is given, and
+    /// what NATS and the Routing API are shown, is judged on its own.
     ///
     /// # Errors
     /// See [`ReloadError`]; everything is as before then.
-    pub async fn reload(&mut self, newer: &Config) -> Result<Changes, ReloadError> {
+    pub async fn reload(&mut self, newer: &Config) -> Result<Reloaded, ReloadError> {
         let mut config = Config::clone(&self.config);
         let changes = config.take_live(newer);
         if let Some(report) = config.contradictions() {
@@ -160,22 +184,27 @@ impl Router {
             resume_sessions(&mut made, &self.settings.borrow());
         }
         self.settings.send_replace(made);
-        let of_operators = self.operator_tls.renew(of_operators);
-        let of_operators = of_operators.iter().map(ToString::to_string);
-        for error in of_operators.chain(self.credentials.renew(&config)) {
-            self.count(Reload::Files, Outcome::Refused);
-            tracing::error!(target: "main", { error }, "certificate-refused");
-        }
+        let (files, mut refused) = self.operator_tls.renew(of_operators);
+        let of_calls = self.credentials.renew(&config).into_iter();
+        refused.extend(of_calls.map(|(section, error)| Refused {
+            key: section.to_owned(),
+            error,
+        }));
         self.config = config;
         self.look_at_certificates();
-        Ok(changes)
+        Ok(Reloaded {
+            changes,
+            files,
+            refused,
+        })
     }
 
     /// Shows how long the certificates in force are good for, and warns of those whose end is near.
     pub fn look_at_certificates(&self) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.unwrap_or_default().as_secs();
-        let lives = self.config.certificates();
+        let mut lives = self.config.certificates();
+        lives.extend(self.operator_tls.certificates());
         for life in &lives {
             let (key, name) = (life.key.as_str(), life.name.as_str());
             match life.days_left(now) {

@@ -17,6 +17,22 @@ pub struct CertificateLife {
 }
 
 impl CertificateLife {
+    /// Of those that stand at `key`.
+    pub(super) fn first(
+        key: String,
+        certificates: &[CertificateDer<'_>],
+    ) -> Option<CertificateLife> {
+        let (not_after, first) = certificates
+            .iter()
+            .filter_map(|certificate| Some((*validity(certificate).ok()?.end(), certificate)))
+            .min_by_key(|(not_after, _)| *not_after)?;
+        Some(CertificateLife {
+            key,
+            name: name(first),
+            not_after,
+        })
+    }
+
     /// Days that are left at `now`, in seconds of Unix time; negative when it has expired.
     pub fn days_left(&self, now: u64) -> f64 {
         let now = i64::try_from(now).unwrap_or(i64::MAX);
@@ -25,7 +41,8 @@ impl CertificateLife {
 }
 
 impl Config {
-    /// For each key that holds certificates and is in use, the one that expires first.
+    /// For each key that holds certificates and is in use, the one that expires first. Those in files that are read by
+    /// others are not among them ([`MetricsTls::certificates`](super::MetricsTls::certificates)).
     pub fn certificates(&self) -> Vec<CertificateLife> {
         let mut texts: Vec<(String, &str)> = Vec::new();
         if self.enable_ssl {
@@ -60,15 +77,7 @@ impl Config {
         }
         let lives = texts.into_iter().filter_map(|(key, text)| {
             let certificates = trust_bundle(text).ok()?;
-            let (not_after, first) = certificates
-                .iter()
-                .filter_map(|certificate| Some((*validity(certificate).ok()?.end(), certificate)))
-                .min_by_key(|(not_after, _)| *not_after)?;
-            Some(CertificateLife {
-                key,
-                name: name(first),
-                not_after,
-            })
+            CertificateLife::first(key, &certificates)
         });
         lives.collect()
     }

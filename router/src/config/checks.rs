@@ -2,7 +2,7 @@
 
 use cloverleaf_config::{GoDuration, Reader};
 
-use super::pairs::{Pair, check_bundle};
+use super::pairs::{Bundles, Pair};
 use super::{
     Config, ExtraLogField, ForwardedClientCert, Network, ShardingMode, XfccFormat, front_end_tls,
     is_rewritable,
@@ -12,15 +12,15 @@ use super::{
 const LONGEST_SOCKET: usize = 96;
 
 /// Reports everything that keeps the router from starting with this configuration.
-pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
+pub(super) fn check(config: &Config, bundles: &mut Bundles<'_>, reader: &mut Reader<'_>) {
     health(config, reader);
-    front_end_tls::check(config, reader);
-    control_plane(config, reader);
+    front_end_tls::check(config, bundles, reader);
+    control_plane(config, bundles, reader);
     routing(config, reader);
-    upstream(config, reader);
+    upstream(config, bundles, reader);
     proxy_protocol(config, reader);
     balancing(config, reader);
-    domains(config, reader);
+    domains(config, bundles, reader);
     logging(config, reader);
     rewriting(config, reader);
     if config.upgrade.socket.len() > LONGEST_SOCKET {
@@ -61,7 +61,7 @@ fn health(config: &Config, reader: &mut Reader<'_>) {
     .require("status.tls is given", reader);
 }
 
-fn control_plane(config: &Config, reader: &mut Reader<'_>) {
+fn control_plane(config: &Config, bundles: &mut Bundles<'_>, reader: &mut Reader<'_>) {
     let nats = &config.nats;
     if nats.tls_enabled {
         let reason = "nats.tls_enabled is true";
@@ -72,7 +72,7 @@ fn control_plane(config: &Config, reader: &mut Reader<'_>) {
             private: &nats.private_key,
         }
         .require(reason, reader);
-        check_bundle("nats.ca_certs", &nats.ca_certs, reason, reader);
+        bundles.check("nats.ca_certs", &nats.ca_certs, reason, reader);
     }
     for (host, index) in nats.hosts.iter().zip(reader.indexes("nats.hosts")) {
         if host.hostname.is_empty() || host.port == 0 {
@@ -90,7 +90,7 @@ fn control_plane(config: &Config, reader: &mut Reader<'_>) {
             private: &api.private_key,
         }
         .require(reason, reader);
-        check_bundle("routing_api.ca_certs", &api.ca_certs, reason, reader);
+        bundles.check("routing_api.ca_certs", &api.ca_certs, reason, reader);
     }
 }
 
@@ -135,7 +135,7 @@ fn can_be_met(pattern: &str) -> bool {
     pattern.is_ascii() && pattern.len() <= LONGEST
 }
 
-fn upstream(config: &Config, reader: &mut Reader<'_>) {
+fn upstream(config: &Config, bundles: &mut Bundles<'_>, reader: &mut Reader<'_>) {
     let (backends, services) = (&config.backends, &config.route_services);
     Pair {
         chain_key: "backends.cert_chain",
@@ -152,10 +152,10 @@ fn upstream(config: &Config, reader: &mut Reader<'_>) {
     }
     .check_if_given(reader);
     for (pem, index) in config.ca_certs.iter().zip(reader.indexes("ca_certs")) {
-        check_bundle(&format!("ca_certs[{index}]"), pem, "", reader);
+        bundles.check(&format!("ca_certs[{index}]"), pem, "", reader);
     }
     if let (false, Some(of_file)) = (config.ca_certs_file.is_empty(), config.ca_certs.last()) {
-        check_bundle("ca_certs", of_file, "", reader);
+        bundles.check("ca_certs", of_file, "", reader);
     }
     let list = "route_services.egress_blocklist";
     for (entry, index) in services.egress_blocklist.iter().zip(reader.indexes(list)) {
@@ -196,7 +196,7 @@ fn balancing(config: &Config, reader: &mut Reader<'_>) {
     }
 }
 
-fn domains(config: &Config, reader: &mut Reader<'_>) {
+fn domains(config: &Config, bundles: &mut Bundles<'_>, reader: &mut Reader<'_>) {
     if !config.domains.is_empty() && !config.enable_ssl {
         let text =
             "clients can show certificates only with enable_ssl: without it these hosts answer 421";
@@ -221,7 +221,7 @@ fn domains(config: &Config, reader: &mut Reader<'_>) {
             reader.note(&key("domain"), text);
         }
         names.push(name);
-        check_bundle(
+        bundles.check(
             &key("ca_certs"),
             &domain.ca_certs,
             "the domain verifies clients",

@@ -3,11 +3,11 @@
 use cloverleaf_config::Reader;
 use cloverleaf_config::pem::trust_bundle;
 
-use super::pairs::{Pair, check_bundle, given};
+use super::pairs::{Bundles, Pair, given};
 use super::{CertSubject, ClientCertValidation, Config, MaxTlsVersion, MinTlsVersion};
 
 /// Reports what keeps the HTTPS listener from opening, or the last listener from existing.
-pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
+pub(super) fn check(config: &Config, bundles: &mut Bundles<'_>, reader: &mut Reader<'_>) {
     if config.enable_ssl {
         certificates(config, reader);
         ciphers(config, reader);
@@ -16,7 +16,7 @@ pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
         let expected = "false, or enable_ssl: true: one proxy listener is needed";
         reader.refuse("disable_http", expected);
     }
-    client_certificates(config, reader);
+    client_certificates(config, bundles, reader);
 }
 
 fn certificates(config: &Config, reader: &mut Reader<'_>) {
@@ -93,7 +93,7 @@ fn versions(config: &Config, reader: &mut Reader<'_>) {
     }
 }
 
-fn client_certificates(config: &Config, reader: &mut Reader<'_>) {
+fn client_certificates(config: &Config, bundles: &mut Bundles<'_>, reader: &mut Reader<'_>) {
     let validation = config.client_cert_validation;
     let key = "client_cert_validation";
     if config.enable_ssl && validation == ClientCertValidation::Unset && !reader.has_problem(key) {
@@ -108,7 +108,7 @@ fn client_certificates(config: &Config, reader: &mut Reader<'_>) {
         ClientCertValidation::Request | ClientCertValidation::Require
     );
     if !config.client_ca_certs.is_empty() {
-        check_bundle(key, &config.client_ca_certs, "", reader);
+        bundles.check(key, &config.client_ca_certs, "", reader);
     } else if config.only_trust_client_ca_certs && asked && !reader.has_problem(&given(key, reader))
     {
         let expected =

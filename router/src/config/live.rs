@@ -2,6 +2,7 @@
 
 use cloverleaf_config::{Change, Document, Reader, Report, Value};
 
+use super::pairs::Bundles;
 use super::{Config, checks};
 
 /// Keys that are behind swaps, each with all below it. What is not here needs a restart.
@@ -130,7 +131,7 @@ impl Config {
     pub fn contradictions(&self) -> Option<Report> {
         let document = Document::parse("").ok()?;
         let (_, mut reader) = Reader::read::<Config>(&document);
-        checks::check(self, &mut reader);
+        checks::check(self, &mut Bundles::at_start(), &mut reader);
         reader.finish("the configuration").report
     }
 

@@ -7,6 +7,7 @@ use cloverleaf_config::{Content, Document, Notice, Problem, Reader, Reading, Rep
 
 use super::files::Files;
 use super::origin::Origin;
+use super::pairs::{Bundles, Damaged};
 use super::{Config, checks, inert, late, rules};
 
 /// How reports call the configuration of a router that is given no file.
@@ -65,7 +66,8 @@ impl Config {
         };
         match text.and_then(|text| {
             let held = Files::default();
-            evaluate(&text, &source_name, Depth::Check(template), &held)
+            let depth = Depth::Check(template);
+            evaluate(&text, &source_name, depth, &held, Bundles::at_start())
         }) {
             Ok(read) => describe(&read.reading, &source_name),
             Err(report) => Check {
@@ -94,6 +96,8 @@ pub(super) struct Evaluated {
     pub(super) reading: Reading,
     /// The files that it names, as far as they could be read.
     pub(super) files: Files,
+    /// The bundles of authorities that were taken in part.
+    pub(super) damaged: Damaged,
 }
 
 /// Reads `text` and the files that it names, but for those that `held` has.
@@ -102,6 +106,7 @@ pub(super) fn evaluate(
     source_name: &str,
     depth: Depth,
     held: &Files,
+    mut bundles: Bundles<'_>,
 ) -> Result<Evaluated, Report> {
     let document =
         Document::parse(text).map_err(|problem| Report::new(source_name, vec![problem]))?;
@@ -111,7 +116,7 @@ pub(super) fn evaluate(
     }
     let files = Files::read(&mut config, held, &mut reader);
     rules::derive(&mut config, &mut reader);
-    checks::check(&config, &mut reader);
+    checks::check(&config, &mut bundles, &mut reader);
     if let Depth::Check(template) = depth {
         late::check(&config, template, &mut reader);
     }
@@ -123,6 +128,7 @@ pub(super) fn evaluate(
         config,
         reading,
         files,
+        damaged: bundles.damaged(),
     })
 }
 

@@ -7,6 +7,7 @@ use cloverleaf_config::{Document, Problem, Reader, Report};
 
 use super::files::{Files, slots};
 use super::load::{Depth, Evaluated, evaluate, read};
+use super::pairs::{Bundles, Damaged};
 use super::{Config, Loaded, TemplateCheck};
 
 /// A configuration's text and the texts of the files that it names, as they were when it was read. `Debug` shows neither.
@@ -16,6 +17,7 @@ pub struct Origin {
     source_name: String,
     text: String,
     files: Files,
+    damaged: Damaged,
 }
 
 /// What has become of the files that a configuration names.
@@ -34,6 +36,7 @@ impl Origin {
             source_name: source_name.to_owned(),
             text: text.to_owned(),
             files: Files::default(),
+            damaged: Damaged::new(),
         }
     }
 
@@ -42,7 +45,7 @@ impl Origin {
         self.files.texts()
     }
 
-    /// Reads everything again, as if it were the first time, and as thoroughly as `-check`.
+    /// Reads everything again, as thoroughly as `-check`. A bundle of authorities must be whole, unless it is in force.
     ///
     /// # Errors
     /// Every problem at once.
@@ -51,15 +54,22 @@ impl Origin {
             Some(path) => read(path)?,
             None => self.text.clone(),
         };
-        Origin::new(self.path.as_deref(), &self.source_name, &text).load(Depth::Check(template))
+        let depth = Depth::Check(template);
+        let bundles = Bundles::while_running(&self.damaged);
+        Origin::new(self.path.as_deref(), &self.source_name, &text).load_holding(
+            depth,
+            &Files::default(),
+            bundles,
+        )
     }
 
     /// Reads again the files that the configuration names, and not the configuration. A certificate whose key does not fit,
-    /// a file that cannot be read: each such unit is left as it was while the others change.
+    /// a file that cannot be read, half a bundle: each such unit is left as it was while the others change.
     pub fn refresh(&self) -> Refreshed {
         let (mut held, mut refused) = (Files::default(), Vec::new());
         loop {
-            let report = match self.load_holding(Depth::Load, &held) {
+            let bundles = Bundles::while_running(&self.damaged);
+            let report = match self.load_holding(Depth::Load, &held, bundles) {
                 Ok(loaded) => {
                     let loaded = Some(loaded);
                     return Refreshed { loaded, refused };
@@ -98,15 +108,21 @@ impl Origin {
     }
 
     pub(super) fn load(self, depth: Depth) -> Result<Loaded, Report> {
-        self.load_holding(depth, &Files::default())
+        self.load_holding(depth, &Files::default(), Bundles::at_start())
     }
 
-    fn load_holding(&self, depth: Depth, held: &Files) -> Result<Loaded, Report> {
+    fn load_holding(
+        &self,
+        depth: Depth,
+        held: &Files,
+        bundles: Bundles<'_>,
+    ) -> Result<Loaded, Report> {
         let Evaluated {
             config,
             reading,
             files,
-        } = evaluate(&self.text, &self.source_name, depth, held)?;
+            damaged,
+        } = evaluate(&self.text, &self.source_name, depth, held, bundles)?;
         match reading.report {
             Some(report) => Err(report),
             None => Ok(Loaded {
@@ -115,6 +131,7 @@ impl Origin {
                 not_yet: reading.not_yet,
                 origin: Origin {
                     files,
+                    damaged,
                     ..self.clone()
                 },
             }),

@@ -1,7 +1,9 @@
 //! Checks of certificates and keys given as PEM text.
 
+use std::collections::BTreeSet;
+
 use cloverleaf_config::Reader;
-use cloverleaf_config::pem::{Identity, trust_bundle};
+use cloverleaf_config::pem::{Identity, trust_bundle, whole_trust_bundle};
 
 /// A certificate chain and its key, each with the path of its configuration key.
 pub(super) struct Pair<'a> {
@@ -76,18 +78,64 @@ pub(super) fn given(key: &str, reader: &Reader<'_>) -> String {
     }
 }
 
-/// Reports a trust bundle without a certificate; `reason` says why one is needed.
-pub(super) fn check_bundle(key: &str, pem: &str, reason: &str, reader: &mut Reader<'_>) {
-    let mut expected = "at least one certificate as PEM text".to_owned();
-    if !reason.is_empty() {
-        expected.push_str(&format!(", because {reason}"));
+/// Trust bundles, of which a certificate that cannot be read is a part: what became of those that have one.
+///
+/// A start takes what is left, as the original does. While the router runs such a bundle is refused, since whoever writes it
+/// may not have come to its end; one that is in force already keeps nothing else from changing.
+pub(super) struct Bundles<'a> {
+    in_force: Option<&'a Damaged>,
+    damaged: Damaged,
+}
+
+/// The texts of bundles that are in force although a part of them cannot be read.
+pub(super) type Damaged = BTreeSet<String>;
+
+impl<'a> Bundles<'a> {
+    /// For a start.
+    pub(super) fn at_start() -> Bundles<'a> {
+        Bundles {
+            in_force: None,
+            damaged: Damaged::new(),
+        }
     }
-    let key = given(key, reader);
-    if reader.has_problem(&key) {
-        // It could not be read.
-    } else if pem.is_empty() {
-        reader.refuse(&key, expected);
-    } else if let Err(error) = trust_bundle(pem) {
-        reader.refuse_because(&key, error.to_string(), expected);
+
+    /// For a change, with those that are in force.
+    pub(super) fn while_running(in_force: &'a Damaged) -> Bundles<'a> {
+        Bundles {
+            in_force: Some(in_force),
+            ..Bundles::at_start()
+        }
+    }
+
+    /// Those that were taken in part.
+    pub(super) fn damaged(self) -> Damaged {
+        self.damaged
+    }
+
+    /// Reports a trust bundle without a certificate; `reason` says why one is needed.
+    pub(super) fn check(&mut self, key: &str, pem: &str, reason: &str, reader: &mut Reader<'_>) {
+        let mut expected = "at least one certificate as PEM text".to_owned();
+        if !reason.is_empty() {
+            expected.push_str(&format!(", because {reason}"));
+        }
+        let key = given(key, reader);
+        if reader.has_problem(&key) {
+            // It could not be read.
+        } else if pem.is_empty() {
+            reader.refuse(&key, expected);
+        } else if let Err(error) = trust_bundle(pem) {
+            reader.refuse_because(&key, error.to_string(), expected);
+        } else if let Err(error) = whole_trust_bundle(pem) {
+            if self.in_force.is_some_and(|known| !known.contains(pem)) {
+                let expected = "whole certificates as PEM text; the former ones stay in force";
+                reader.refuse_because(&key, error.to_string(), expected);
+            } else {
+                reader.note(
+                    &key,
+                    format!("{error}, which is passed over: its authority is not trusted"),
+                );
+                self.damaged.insert(pem.to_owned());
+            }
+        }
     }
 }

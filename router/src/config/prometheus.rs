@@ -2,9 +2,11 @@
 
 use std::{fs, io};
 
-use cloverleaf_config::pem::{Identity, PemError, trust_bundle};
+use cloverleaf_config::pem::{Identity, PemError, trust_bundle, whole_trust_bundle};
 use cloverleaf_config::section;
 use rustls_pki_types::CertificateDer;
+
+use super::certificates::CertificateLife;
 
 section! {
     /// `prometheus`: the metrics listener.
@@ -49,6 +51,8 @@ pub struct MetricsTls {
     pub identity: Identity,
     /// Authorities of its clients, at least one.
     pub authorities: Vec<CertificateDer<'static>>,
+    /// What was passed over among the authorities.
+    pub passed_over: Option<PemError>,
 }
 
 /// A file of `prometheus` that cannot be used.
@@ -74,6 +78,33 @@ pub enum MetricsTlsError {
         #[source]
         error: PemError,
     },
+}
+
+impl MetricsTlsError {
+    /// Path of the key that names the file.
+    pub fn key(&self) -> String {
+        let (Self::File { key, .. } | Self::Content { key, .. }) = self;
+        format!("prometheus.{key}")
+    }
+}
+
+impl MetricsTls {
+    /// For each key, the certificate that expires first.
+    pub fn certificates(&self) -> Vec<CertificateLife> {
+        let chain = self.identity.certified_key();
+        [("cert_path", &chain.cert), ("ca_path", &self.authorities)]
+            .into_iter()
+            .filter_map(|(key, found)| CertificateLife::first(format!("prometheus.{key}"), found))
+            .collect()
+    }
+}
+
+/// A certificate has one key, so that nothing else tells two of them apart.
+impl PartialEq for MetricsTls {
+    fn eq(&self, other: &MetricsTls) -> bool {
+        let chain = |files: &MetricsTls| files.identity.certified_key();
+        chain(self).cert == chain(other).cert && self.authorities == other.authorities
+    }
 }
 
 impl Prometheus {
@@ -103,6 +134,7 @@ impl Prometheus {
         Ok(MetricsTls {
             identity,
             authorities,
+            passed_over: whole_trust_bundle(&bundle).err(),
         })
     }
 }

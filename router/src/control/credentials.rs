@@ -28,18 +28,18 @@ impl Credentials {
         Credentials { bus, routing_api }
     }
 
-    /// Changes what is good of `config`, and says what is not.
-    pub fn renew(&self, config: &Config) -> Vec<String> {
+    /// Changes what is good of `config`, and says what is not: the section, and what is wrong with it.
+    pub fn renew(&self, config: &Config) -> Vec<(&'static str, String)> {
         let mut refused = Vec::new();
         if let Some(tls) = nats_tls(config)
             && let Err(error) = self.bus.renew_tls(&tls)
         {
-            refused.push(error.to_string());
+            refused.push(("nats", error.to_string()));
         }
         if let Some(tls) = &self.routing_api {
             match to_routing_api(config) {
                 Ok(client) => tls.replace(client),
-                Err(error) => refused.push(error.to_string()),
+                Err(error) => refused.push(("routing_api", error.to_string())),
             }
         }
         refused

@@ -6,11 +6,16 @@ use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::sign::{CertifiedKey, SigningKey};
-use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::pem::{Error, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 use x509_parser::x509::X509Name;
+
+/// How a line begins with which a block begins.
+const BEGIN: &str = "-----BEGIN ";
+/// How a line begins with which one ends.
+const END: &str = "-----END ";
 
 /// Why PEM text is not usable. The text itself is never part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +26,9 @@ pub enum PemError {
     /// The first certificate of a chain, or a later one, cannot be read.
     #[error("holds a certificate that cannot be read")]
     BadCertificate,
+    /// A block of PEM that does not end, or an end without a beginning: half a file.
+    #[error("holds a part of a block")]
+    TornBlock,
     /// No private key.
     #[error("holds no private key")]
     NoKey,
@@ -38,7 +46,10 @@ pub enum PemError {
 impl PemError {
     /// Whether the key is to blame rather than the certificate.
     pub fn is_about_key(self) -> bool {
-        !matches!(self, Self::NoCertificate | Self::BadCertificate)
+        !matches!(
+            self,
+            Self::NoCertificate | Self::BadCertificate | Self::TornBlock
+        )
     }
 }
 
@@ -91,14 +102,33 @@ impl fmt::Debug for Identity {
 /// # Errors
 /// [`PemError::NoCertificate`] when none is left.
 pub fn trust_bundle(pem: &str) -> Result<Vec<CertificateDer<'static>>, PemError> {
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
-        .filter_map(Result::ok)
-        .filter(|certificate| parse_x509_certificate(certificate).is_ok())
+    let certificates: Vec<_> = blocks(pem)
+        .into_iter()
+        .filter_map(|block| authority(block).ok().flatten())
         .collect();
     if certificates.is_empty() {
         return Err(PemError::NoCertificate);
     }
     Ok(certificates)
+}
+
+/// Whether [`trust_bundle`] gives all that a bundle was meant to hold. Text around the blocks and whole blocks of another
+/// kind do no harm.
+///
+/// # Errors
+/// What it would skip although it is there, or is there in part.
+pub fn whole_trust_bundle(pem: &str) -> Result<(), PemError> {
+    let blocks = blocks(pem);
+    for block in &blocks {
+        authority(block)?;
+    }
+    let ends = pem.lines().filter(|line| line.starts_with(END)).count();
+    let last = pem.lines().next_back().unwrap_or_default();
+    let is_cut = !last.is_empty() && BEGIN.starts_with(last);
+    match ends == blocks.len() && !is_cut {
+        true => Ok(()),
+        false => Err(PemError::TornBlock),
+    }
 }
 
 /// The attributes of a certificate's subject as (object identifier in dots, text), in the order of
@@ -166,6 +196,34 @@ fn attributes(name: &X509Name<'_>) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Each block with all up to the next one: a block that does not end takes no other with it.
+fn blocks(pem: &str) -> Vec<&str> {
+    let begins_line = |at: usize| at == 0 || pem.as_bytes().get(at - 1) == Some(&b'\n');
+    let found = pem.match_indices(BEGIN).map(|(at, _)| at);
+    let mut starts: Vec<usize> = found.filter(|at| begins_line(*at)).collect();
+    starts.push(pem.len());
+    starts
+        .iter()
+        .zip(starts.iter().skip(1))
+        .filter_map(|(from, to)| pem.get(*from..*to))
+        .collect()
+}
+
+/// The certificate of a block; `None` for a whole block of another kind.
+fn authority(block: &str) -> Result<Option<CertificateDer<'static>>, PemError> {
+    match CertificateDer::pem_slice_iter(block.as_bytes()).next() {
+        None => Ok(None),
+        Some(Ok(certificate)) => match parse_x509_certificate(&certificate) {
+            Ok(_) => Ok(Some(certificate)),
+            Err(_) => Err(PemError::BadCertificate),
+        },
+        Some(Err(Error::MissingSectionEnd { .. } | Error::IllegalSectionStart { .. })) => {
+            Err(PemError::TornBlock)
+        }
+        Some(Err(_)) => Err(PemError::BadCertificate),
+    }
+}
+
 fn certificate_chain(pem: &str) -> Result<Vec<CertificateDer<'static>>, PemError> {
     let chain = CertificateDer::pem_slice_iter(pem.as_bytes())
         .collect::<Result<Vec<_>, _>>()
@@ -181,7 +239,7 @@ fn signing_key(pem: &str) -> Result<Arc<dyn SigningKey>, PemError> {
         return Err(PemError::EncryptedKey);
     }
     let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|error| match error {
-        rustls_pki_types::pem::Error::NoItemsFound => PemError::NoKey,
+        Error::NoItemsFound => PemError::NoKey,
         _ => PemError::BadKey,
     })?;
     any_supported_type(&key).map_err(|_| PemError::BadKey)

@@ -135,3 +135,79 @@ fn a_reload_reads_the_configuration_too_and_takes_all_or_nothing() {
     let report = loaded.origin.reload(template).expect_err("bad");
     assert_eq!(report.problems().len(), 2, "{report}");
 }
+
+/// Half of what a writer meant to write: one whole certificate, and a part of the next.
+fn torn(first: &str) -> String {
+    let second = pair("second.test").certificate;
+    format!("{first}{}", &second[..second.len() / 2])
+}
+
+#[test]
+fn a_torn_bundle_is_taken_at_a_start_with_a_note_and_keeps_nothing_else_from_changing() {
+    let (folder, a) = (Folder::new(), pair("a.test"));
+    folder.write_pair("a", &a);
+    let bundle = torn(&pair("ca.test").certificate);
+    folder.write("ca.pem", &bundle);
+    let text = format!(
+        "{}ca_certs_file: {}\n",
+        folder.config(&["a"]),
+        folder.path("ca.pem").display()
+    );
+    let loaded = load(&text);
+    assert_eq!(loaded.config.ca_certs, [bundle.as_str()]);
+    let note = loaded.notes[0].to_string();
+    assert!(
+        note.contains("ca_certs_file: holds a part of a block, which is passed over"),
+        "{note}"
+    );
+    let newer = pair("a.test");
+    folder.write_pair("a", &newer);
+    let refreshed = loaded.origin.refresh();
+    assert_eq!(refreshed.refused, []);
+    let loaded = refreshed.loaded.expect("a is good");
+    assert_eq!(loaded.config.tls_pem[0].cert_chain, newer.certificate);
+    loaded.origin.reload(|_| Ok(())).expect("nothing is newer");
+}
+
+#[test]
+fn a_torn_bundle_does_not_take_the_place_of_a_whole_one() {
+    let folder = Folder::new();
+    let (ca, b) = (pair("ca.test").certificate, pair("b.test").certificate);
+    folder.write_pair("a", &pair("a.test"));
+    let bundles = [
+        "ca_certs_file",
+        "client_ca_certs_file",
+        "domains[0].ca_certs_file",
+    ];
+    for name in bundles {
+        folder.write(name, &ca);
+    }
+    let path = |name: &str| folder.path(name).display().to_string();
+    let text = format!(
+        "{}ca_certs_file: {:?}\nclient_ca_certs_file: {:?}\ndomains:\n- {{domain: d.test, ca_certs_file: {:?}}}\n",
+        folder.config(&["a"]),
+        path(bundles[0]),
+        path(bundles[1]),
+        path(bundles[2]),
+    );
+    let loaded = load(&text);
+    for name in bundles {
+        folder.write(name, &torn(&b));
+        let refreshed = loaded.origin.refresh();
+        let keys: Vec<&str> = refreshed.refused.iter().map(|at| at.key.as_str()).collect();
+        assert_eq!(keys, [name]);
+        let config = refreshed.loaded.expect("the others are good").config;
+        assert_eq!(config, loaded.config);
+        let report = loaded.origin.reload(|_| Ok(())).expect_err("torn");
+        assert_eq!(report.problems()[0].key, name);
+        folder.write(name, &ca);
+    }
+    folder.write(bundles[0], &(ca + &b));
+    let refreshed = loaded.origin.refresh();
+    assert_eq!(refreshed.refused, []);
+    assert!(
+        refreshed
+            .loaded
+            .is_some_and(|newer| newer.config != loaded.config)
+    );
+}

@@ -190,6 +190,36 @@ fn a_trust_bundle_keeps_what_can_be_read() {
 }
 
 #[test]
+fn a_bundle_that_is_torn_is_not_whole_and_neither_is_one_that_cannot_be_read() {
+    let (one, key) = pair();
+    let (other, _) = pair();
+    let both = format!("# an authority\n{one}between\n{key}{other}behind\n");
+    assert_eq!(whole_trust_bundle(&both), Ok(()));
+    assert_eq!(whole_trust_bundle(&both.replace('\n', "\r\n")), Ok(()));
+    // Wherever the writer stopped within the second block, its last line break included or not.
+    let whole = format!("{one}{other}");
+    for length in one.len() + 1..whole.len() - 1 {
+        let torn = &whole[..length];
+        assert!(whole_trust_bundle(torn).is_err(), "{torn}");
+        assert_eq!(trust_bundle(torn).expect("the first").len(), 1);
+    }
+    // The rest of a longer file that was written over.
+    let rest = &one[one.len() / 2..];
+    for torn in [format!("{one}{rest}"), format!("{rest}{one}")] {
+        assert_eq!(whole_trust_bundle(&torn), Err(PemError::TornBlock));
+    }
+    let headless = one.replace("-----END CERTIFICATE-----\n", "");
+    let torn = format!("{headless}{other}");
+    assert_eq!(whole_trust_bundle(&torn), Err(PemError::TornBlock));
+    assert_eq!(trust_bundle(&torn).expect("the second").len(), 1);
+    let nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for broken in [one.replace("\nM", "\n!"), nonsense.to_owned()] {
+        let bundle = format!("{other}{broken}");
+        assert_eq!(whole_trust_bundle(&bundle), Err(PemError::BadCertificate));
+    }
+}
+
+#[test]
 fn the_subject_is_listed_in_order() {
     let key = KeyPair::generate().expect("key");
     let certificates = trust_bundle(&certificate(&key)).expect("bundle");
