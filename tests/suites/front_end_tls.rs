@@ -336,7 +336,6 @@ fn note_about(router: &Router, key: &str) -> String {
     note.unwrap_or_else(|| panic!("no note about {key}: {notices:?}"))
 }
 
-//
 #[test]
 fn a_list_of_old_cipher_suites_stands_for_all_that_there_are_and_the_start_says_so() {
     for version in ["TLSv1.2", "TLSv1.3"] {

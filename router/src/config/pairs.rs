@@ -78,10 +78,10 @@ pub(super) fn given(key: &str, reader: &Reader<'_>) -> String {
     }
 }
 
-/// Trust bundles, of which a certificate that cannot be read is a part: what became of those that have one.
+/// Judges trust bundles, above all those of which only a part can be read.
 ///
-/// A start takes what is left, as the original does. While the router runs such a bundle is refused, since whoever writes it
-/// may not have come to its end; one that is in force already keeps nothing else from changing.
+/// A start takes that part, as the original does. While the router runs such a bundle is refused, since whoever writes it may
+/// not have come to its end; one that is in force already keeps nothing else from changing.
 pub(super) struct Bundles<'a> {
     in_force: Option<&'a Damaged>,
     damaged: Damaged,
