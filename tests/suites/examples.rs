@@ -45,11 +45,13 @@ fn filled_in(text: &str, [begin, end]: [&str; 2], pem: &str) -> String {
 fn every_example_is_valid_without_a_note() {
     let authority = Authority::new("example authority");
     let identity = authority.identity(&["example.test"]);
+    // A chain, and a bundle with an authority that rules can name.
+    let certificates = identity.certificate + authority.certificate();
     let examples = examples();
     assert!(examples.len() > 5, "{examples:?}");
     for path in examples {
         let text = fs::read_to_string(&path).expect("an example");
-        let text = filled_in(&text, CERTIFICATE, &identity.certificate);
+        let text = filled_in(&text, CERTIFICATE, &certificates);
         let text = filled_in(&text, KEY, &identity.key);
         let folder = Folder::new();
         let place = format!("{}/", folder.path().display());
@@ -59,7 +61,7 @@ fn every_example_is_valid_without_a_note() {
             fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
             let content = match file.extension().is_some_and(|ending| ending == "key") {
                 true => &identity.key,
-                false => &identity.certificate,
+                false => &certificates,
             };
             fs::write(&file, content).expect("a file");
         }
