@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
-use tokio::io::copy_bidirectional;
+use tokio::io::{copy, copy_bidirectional, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
@@ -27,20 +27,51 @@ pub struct TlsFront {
     _stop: oneshot::Sender<()>,
 }
 
+/// How a connection ends when the backend has closed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Close {
+    InOrder,
+    Abruptly,
+}
+
 impl TlsFront {
     /// With every version that there is.
     pub fn before(backend: &Backend, identity: &Identity) -> TlsFront {
-        TlsFront::speaking(rustls::ALL_VERSIONS, None, backend, identity)
+        TlsFront::speaking(
+            rustls::ALL_VERSIONS,
+            None,
+            Close::InOrder,
+            backend,
+            identity,
+        )
     }
 
     /// With TLS 1.3 alone.
     pub fn modern(backend: &Backend, identity: &Identity) -> TlsFront {
-        TlsFront::speaking(&[&rustls::version::TLS13], None, backend, identity)
+        let versions = &[&rustls::version::TLS13];
+        TlsFront::speaking(versions, None, Close::InOrder, backend, identity)
+    }
+
+    /// Closes connections without the word that TLS has for it, as many servers do.
+    pub fn abrupt(backend: &Backend, identity: &Identity) -> TlsFront {
+        TlsFront::speaking(
+            rustls::ALL_VERSIONS,
+            None,
+            Close::Abruptly,
+            backend,
+            identity,
+        )
     }
 
     /// Lets in only who shows a certificate of `authority`.
     pub fn guarded(authority: &Authority, backend: &Backend, identity: &Identity) -> TlsFront {
-        TlsFront::speaking(rustls::ALL_VERSIONS, Some(authority), backend, identity)
+        TlsFront::speaking(
+            rustls::ALL_VERSIONS,
+            Some(authority),
+            Close::InOrder,
+            backend,
+            identity,
+        )
     }
 
     /// Its port on 127.0.0.1.
@@ -56,6 +87,7 @@ impl TlsFront {
     fn speaking(
         versions: &[&'static SupportedProtocolVersion],
         authority: Option<&Authority>,
+        close: Close,
         backend: &Backend,
         identity: &Identity,
     ) -> TlsFront {
@@ -100,7 +132,7 @@ impl TlsFront {
             runtime.block_on(async {
                 tokio::select! {
                     _ = stopped => {}
-                    _ = accept(listener, acceptor, counter, to) => {}
+                    _ = accept(listener, acceptor, counter, to, close) => {}
                 }
             });
         });
@@ -117,19 +149,29 @@ async fn accept(
     acceptor: TlsAcceptor,
     connections: Arc<AtomicUsize>,
     to: u16,
+    close: Close,
 ) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     loop {
         let (stream, _) = listener.accept().await?;
         connections.fetch_add(1, Ordering::AcqRel);
-        tokio::spawn(carry(stream, acceptor.clone(), to));
+        tokio::spawn(carry(stream, acceptor.clone(), to, close));
     }
 }
 
 /// However it ends, the connection is closed and the test looks at the other end.
-async fn carry(stream: TcpStream, acceptor: TlsAcceptor, to: u16) -> io::Result<()> {
+async fn carry(stream: TcpStream, acceptor: TlsAcceptor, to: u16, close: Close) -> io::Result<()> {
     let mut inside = acceptor.accept(stream).await?;
     let mut backend = TcpStream::connect((Ipv4Addr::LOCALHOST, to)).await?;
-    copy_bidirectional(&mut inside, &mut backend).await?;
+    if close == Close::InOrder {
+        copy_bidirectional(&mut inside, &mut backend).await?;
+        return Ok(());
+    }
+    let (mut from_router, mut to_router) = split(inside);
+    let (mut from_backend, mut to_backend) = backend.split();
+    tokio::select! {
+        ended = copy(&mut from_router, &mut to_backend) => ended,
+        ended = copy(&mut from_backend, &mut to_router) => ended,
+    }?;
     Ok(())
 }

@@ -1,10 +1,14 @@
 //! TLS with backends: when it is spoken, on which connections, and what happens where something is wrong with it.
 
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use cloverleaf_tests::{
-    Authority, Backend, Gate, Registration, Response, Router, Start, TlsFront, eventually,
+    Authority, Backend, Gate, Registration, Response, Router, Start, TlsFront, eventually, ok,
 };
 use serde_json::json;
 
@@ -224,4 +228,156 @@ fn what_was_proved_for_one_name_is_not_used_for_another_at_the_same_address() {
     // Both of these connections are there and idle, and neither will do.
     assert_eq!(client.get("stale.test", "/").status, 503);
     assert_eq!(backend.requests().len(), 6);
+}
+
+// With TLS 1.3 a backend says only behind the handshake that it does not like the router's certificate: the request is on
+// its way by then.
+#[test]
+fn a_request_whose_body_has_begun_to_go_out_is_not_sent_elsewhere_without_it() {
+    let (instances, clients) = (Authority::new("instances"), Authority::new("clients"));
+    let (backend, own) = (
+        Backend::answering(|request| ok(&request.text())),
+        clients.identity(&["router"]),
+    );
+    let identity = instances.identity(&["instance-1"]);
+    let sound = TlsFront::guarded(&clients, &backend, &identity);
+    let stale = TlsFront::guarded(&Authority::new("stale"), &backend, &identity);
+    let router = router(&instances)
+        .with("backends.cert_chain", own.certificate)
+        .with("backends.private_key", own.key)
+        .start();
+    let ask = |request: &str| {
+        router.register(&over_tls(stale.port()));
+        router.register(&over_tls(sound.port()));
+        let mut client = router.client();
+        client.send(request);
+        client.response()
+    };
+    for rest in [
+        "Content-Length: 4\r\n\r\nbody",
+        "Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+    ] {
+        let request = format!("POST / HTTP/1.1\r\nHost: app.test\r\n{rest}");
+        let answers: Vec<Response> = (0..10).map(|_| ask(&request)).collect();
+        let refused = answers.iter().filter(|answer| answer.status == 496);
+        assert!(refused.count() > 0, "{answers:?}");
+        for answer in answers.iter().filter(|answer| answer.status != 496) {
+            assert_eq!((answer.status, answer.text().as_str()), (200, "body"));
+        }
+    }
+    assert!(backend.requests().iter().all(|seen| seen.text() == "body"));
+    // What has no body is whole all the same.
+    for _ in 0..10 {
+        let answer = ask("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(answer.status, 200);
+    }
+}
+
+/// A way to `port`; once the switch is on, the router gets what is no TLS behind all that it sends.
+fn garbling(port: u16) -> (u16, Arc<AtomicBool>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a listener");
+    let own = listener.local_addr().expect("a bound listener").port();
+    let switch = Arc::new(AtomicBool::new(false));
+    let shared = Arc::clone(&switch);
+    thread::spawn(move || {
+        for router in listener.incoming().flatten() {
+            let switch = Arc::clone(&shared);
+            thread::spawn(move || garble(router, port, &switch).ok());
+        }
+    });
+    (own, switch)
+}
+
+fn garble(mut router: TcpStream, port: u16, switch: &AtomicBool) -> io::Result<()> {
+    let mut backend = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    let (mut from_backend, mut to_router) = (backend.try_clone()?, router.try_clone()?);
+    thread::spawn(move || io::copy(&mut from_backend, &mut to_router).ok());
+    let mut bytes = [0; 64 * 1024];
+    loop {
+        let count = router.read(&mut bytes)?;
+        if count == 0 {
+            return Ok(());
+        }
+        backend.write_all(&bytes[..count])?;
+        if switch.load(Ordering::Acquire) {
+            router.write_all(b"no record of TLS")?;
+        }
+    }
+}
+
+#[test]
+fn a_record_that_is_none_behind_an_answer_is_the_end_of_a_connection_and_of_no_endpoint() {
+    let authority = Authority::new("instances");
+    let backend = Backend::scripted(|peer| {
+        loop {
+            let request = peer.request()?;
+            if request.target() == "/unanswered" {
+                peer.wire().rest();
+                return Ok(());
+            }
+            peer.send(ok("hello"))?;
+        }
+    });
+    let front = TlsFront::before(&backend, &authority.identity(&["instance-1"]));
+    let router = router(&authority).with("go_max_procs", 1).start();
+    let ways = [garbling(front.port()), garbling(front.port())];
+    for (port, _) in &ways {
+        router.register(&over_tls(*port));
+    }
+    for _ in 0..4 {
+        assert_eq!(router.get("app.test", "/").text(), "hello");
+    }
+    for (_, switch) in &ways {
+        switch.store(true, Ordering::Release);
+    }
+    let mut client = router.client();
+    client.send("POST /unanswered HTTP/1.1\r\nHost: app.test\r\nContent-Length: 0\r\n\r\n");
+    let response = client.response();
+    assert_eq!(response.status, 502);
+    assert!(
+        error(&response).starts_with("endpoint_failure (tls: "),
+        "{response:?}"
+    );
+    let asked = backend.requests();
+    let asked = asked.iter().filter(|seen| seen.target() == "/unanswered");
+    assert_eq!(asked.count(), 1, "it was sent once");
+    router.settle();
+    let table = router.routes();
+    assert_eq!(table["app.test"].as_array().map(Vec::len), Some(2));
+}
+
+//
+#[test]
+fn a_connection_that_is_closed_without_the_word_of_tls_is_closed_all_the_same() {
+    let authority = Authority::new("instances");
+    let identity = authority.identity(&["instance-1"]);
+    let router = router(&authority).start();
+    // Closes each connection as soon as a second request is on it: too late for the router to have seen it coming.
+    let stale = Backend::scripted(|peer| {
+        peer.request()?;
+        peer.send(ok("first"))?;
+        peer.request().map(drop)
+    });
+    let front = TlsFront::abrupt(&stale, &identity);
+    router.register(&over_tls(front.port()));
+    let mut client = router.client();
+    for _ in 0..3 {
+        assert_eq!(client.get("app.test", "/").text(), "first");
+    }
+    router.unregister(&over_tls(front.port()));
+
+    let closing = Backend::scripted(|peer| peer.request().map(drop));
+    let front = TlsFront::abrupt(&closing, &identity);
+    router.register(&over_tls(front.port()));
+    let response = router.get("app.test", "/");
+    assert_eq!(
+        (response.status, error(&response)),
+        (502, "endpoint_failure (EOF)")
+    );
+    let alive = Backend::saying("alive");
+    let other = TlsFront::before(&alive, &identity);
+    router.register(&over_tls(other.port()));
+    for _ in 0..4 {
+        assert_eq!(router.get("app.test", "/").text(), "alive");
+    }
 }

@@ -119,7 +119,12 @@ impl Asked {
             if error.is_go_away() {
                 self.lease.close();
             }
-            broken(error)
+            let error = broken(error);
+            match error.kind() {
+                // So the library says that the connection has ended in order.
+                io::ErrorKind::BrokenPipe => io::ErrorKind::UnexpectedEof.into(),
+                _ => error,
+            }
         })?;
         self.response = None;
         let ends = answer.body().is_end_stream();

@@ -99,6 +99,7 @@ pub(super) async fn converse<D: Downstream>(
                 cause,
                 sent,
                 reused: connection.reused,
+                given: down.has_given(),
                 local_address,
             })
         }
@@ -158,7 +159,7 @@ async fn send<D: Downstream>(
                     return Poll::Ready(Err(Cause::Io(io::ErrorKind::WriteZero.into())));
                 }
                 Poll::Ready(Ok(count)) => count,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(connection.cause(error))),
                 Poll::Pending if connection.is_late(timer, cx) => {
                     return Poll::Ready(Err(Cause::Timeout));
                 }
@@ -174,7 +175,7 @@ async fn send<D: Downstream>(
             down.sent(count - of_head);
         }
         match Pin::new(&mut *connection).poll_flush(cx) {
-            Poll::Ready(flushed) => Poll::Ready(flushed.map_err(Cause::from)),
+            Poll::Ready(flushed) => Poll::Ready(flushed.map_err(|error| connection.cause(error))),
             Poll::Pending if connection.is_late(timer, cx) => Poll::Ready(Err(Cause::Timeout)),
             Poll::Pending => Poll::Pending,
         }
@@ -314,7 +315,7 @@ async fn fill<D: Downstream>(
         match read {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(Cause::Eof)),
             Poll::Ready(Ok(_)) => Poll::Ready(Ok(())),
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(connection.cause(error))),
             Poll::Pending if connection.is_late(timer, cx) => Poll::Ready(Err(Cause::Timeout)),
             Poll::Pending if !*uploading => {
                 ready!(down.poll_gone(cx));

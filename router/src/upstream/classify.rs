@@ -62,6 +62,8 @@ pub struct Failure {
     pub sent: Sent,
     /// Whether the connection had answered another request before.
     pub reused: bool,
+    /// Bytes of the request's body went out: they are not kept, so it is not whole any more.
+    pub given: bool,
     /// The other side, once connected.
     pub local_address: Option<SocketAddr>,
 }
@@ -95,6 +97,7 @@ impl Failure {
             cause,
             sent: Sent::Nothing,
             reused: false,
+            given: false,
             local_address: None,
         }
     }
@@ -142,10 +145,23 @@ impl Failure {
 }
 
 impl From<io::Error> for Cause {
-    /// With TLS 1.3 a backend says only behind the handshake that it does not like our certificate.
+    /// What an error is in a handshake.
     fn from(error: io::Error) -> Cause {
         match TlsFailure::of(&error) {
             Some(failure) => Cause::Tls(failure),
+            None => Cause::Io(error),
+        }
+    }
+}
+
+impl Cause {
+    /// What an error is behind the handshake, before the head of an answer. With TLS 1.3 a backend says only there that it
+    /// does not like our certificate; `heard` says that it has answered on this connection, and so does like it.
+    pub fn behind_handshake(error: io::Error, heard: bool) -> Cause {
+        match TlsFailure::of(&error) {
+            Some(failure) => Cause::Tls(failure.behind_handshake(&error, heard)),
+            // Closed without the word that TLS has for it.
+            None if error.kind() == io::ErrorKind::UnexpectedEof => Cause::Eof,
             None => Cause::Io(error),
         }
     }

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::classify::Cause;
 use super::idle::Target;
 use crate::http2::{Asked, Multiplexed};
 use crate::worker::Timer;
@@ -24,6 +25,8 @@ pub struct Connection {
     pub reused: bool,
     /// Whether bytes have passed, either way, since this was last set back.
     moved: bool,
+    /// Whether the backend has ever said anything behind a TLS handshake.
+    heard: bool,
     /// The [`Connector::trust`](super::Connector::trust) under which an endpoint proved its name.
     trust: Option<u64>,
 }
@@ -59,6 +62,7 @@ impl Connection {
             target,
             reused: false,
             moved: false,
+            heard: false,
             trust: None,
         }
     }
@@ -70,6 +74,7 @@ impl Connection {
             target,
             reused: false,
             moved: false,
+            heard: false,
             trust: None,
         }
     }
@@ -82,6 +87,7 @@ impl Connection {
             target,
             reused,
             moved: false,
+            heard: false,
             trust: None,
         }
     }
@@ -98,6 +104,7 @@ impl Connection {
             target,
             reused: false,
             moved: false,
+            heard: false,
             trust: None,
         }
     }
@@ -121,6 +128,11 @@ impl Connection {
             timer.touch();
         }
         timer.has_expired(cx)
+    }
+
+    /// What an error on it is, before the head of an answer.
+    pub(super) fn cause(&self, error: io::Error) -> Cause {
+        Cause::behind_handshake(error, self.heard)
     }
 
     /// Our own address on this connection.
@@ -157,7 +169,12 @@ impl AsyncRead for Connection {
     ) -> Poll<io::Result<()>> {
         let polled = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Tls(stream) => {
+                let before = buf.filled().len();
+                let polled = Pin::new(stream).poll_read(cx, buf);
+                self.heard |= buf.filled().len() > before;
+                polled
+            }
             Stream::Http2(stream, _) => Pin::new(&mut **stream).poll_read(cx, buf),
             Stream::Inside(stream) => Pin::new(stream).poll_read(cx, buf),
         };

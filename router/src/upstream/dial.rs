@@ -130,7 +130,8 @@ async fn make(
     };
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         let begun = Multiplexed::begin(stream, local, true, worker);
-        let begun = timer.within(begun).await.ok_or(Cause::Timeout)??;
+        let begun = timer.within(begun).await.ok_or(Cause::Timeout)?;
+        let begun = begun.map_err(|error| Cause::behind_handshake(error, false))?;
         return Ok(Made::Multiplexed(begun));
     }
     let connection = Connection::over_tls(target, stream);

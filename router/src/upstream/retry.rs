@@ -73,7 +73,8 @@ pub fn decide(
     bounds: Bounds<'_>,
     replayed: bool,
 ) -> Next {
-    if failure.fault() != Fault::Backend {
+    // Whatever the failure says: what would be sent is not the request any more.
+    if failure.fault() != Fault::Backend || failure.given {
         return Next::GiveUp;
     }
     // A reused connection that ended before a byte of the answer: closed by the backend while it was idle.
@@ -83,7 +84,7 @@ pub fn decide(
     }
     let allowed = match &failure.cause {
         Cause::Dial { .. } => true,
-        // The backend refused to talk: it has not looked at the request, whatever was written by then.
+        // The backend refused to talk: it has not looked at the request, even where the head was written.
         Cause::Tls(failure) if failure.is_conclusive() => true,
         _ if failure.sent < Sent::Head => true,
         Cause::Eof => replay == Replay::Harmless,
@@ -104,6 +105,7 @@ mod tests {
 
     use super::*;
     use crate::upstream::classify::DialError;
+    use crate::upstream::tls::TlsFailure;
 
     fn decided(
         failure: &Failure,
@@ -121,6 +123,7 @@ mod tests {
             cause,
             sent,
             reused,
+            given: false,
             local_address: None,
         }
     }
@@ -159,6 +162,16 @@ mod tests {
             false,
         );
         assert_eq!(decided(&reset, Replay::Harmless, 1, 3, false), Next::GiveUp);
+    }
+
+    #[test]
+    fn a_request_whose_body_has_begun_to_go_out_is_not_sent_again() {
+        let alert = || Cause::Tls(TlsFailure::Handshake);
+        let mut refused = failure(alert(), Sent::Head, false);
+        let next = |failure: &Failure| decided(failure, Replay::OnlyUnsent, 1, 3, false);
+        assert_eq!(next(&refused), Next::OtherEndpoint);
+        refused.given = true;
+        assert_eq!(next(&refused), Next::GiveUp);
     }
 
     #[test]

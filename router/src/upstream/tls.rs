@@ -166,6 +166,16 @@ impl TlsFailure {
         })
     }
 
+    /// What it is when it came behind the handshake: only what can be about our certificate still says something about the
+    /// endpoint, and only where it was not `heard` before.
+    pub(super) fn behind_handshake(self, error: &io::Error, heard: bool) -> TlsFailure {
+        match self {
+            TlsFailure::ClientCertificate(_) | TlsFailure::Handshake if !heard => self,
+            TlsFailure::NotTls => TlsFailure::Other(format!("tls: {error}")),
+            failure => TlsFailure::Other(failure.to_string()),
+        }
+    }
+
     /// Whether it says that this endpoint is of no use (spec 3.5).
     pub fn is_conclusive(&self) -> bool {
         !matches!(self, TlsFailure::Other(_))
@@ -252,6 +262,24 @@ mod tests {
                 .contains("protocol version not supported")
         );
         assert!(!version.is_conclusive());
+    }
+
+    #[test]
+    fn behind_the_handshake_only_a_first_word_about_our_certificate_is_conclusive() {
+        let refused = Error::AlertReceived(AlertDescription::BadCertificate);
+        let garbage = Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
+        for (error, heard, conclusive) in [
+            (refused.clone(), false, true),
+            (refused, true, false),
+            (garbage.clone(), false, false),
+            (garbage, true, false),
+        ] {
+            let error = io::Error::new(io::ErrorKind::InvalidData, error);
+            let failure = TlsFailure::of(&error).unwrap();
+            assert!(failure.is_conclusive());
+            let failure = failure.behind_handshake(&error, heard);
+            assert_eq!(failure.is_conclusive(), conclusive, "{failure}");
+        }
     }
 
     #[test]

@@ -440,6 +440,40 @@ fn a_client_that_leaves_is_known_to_the_backend_and_the_log() {
 }
 
 #[test]
+fn a_backend_that_dies_before_the_head_of_its_answer_is_a_bad_gateway() {
+    let world = World::new(|asked| {
+        asked.body()?;
+        match asked.target().as_str() {
+            "/before" => asked.answer_with(200, "here"),
+            _ => asked.die(),
+        }
+    });
+    for (front, back) in pairs() {
+        for method in ["GET", "POST"] {
+            let name = format!("{front:?} -> {back:?} {method}");
+            // On a connection that was used before, and on a new one.
+            let ask = Ask::get(back.host(), "/before");
+            assert_eq!(world.call(front, &ask).answer().0.status, 200, "{name}");
+            for _ in 0..2 {
+                let ask = match method {
+                    "GET" => Ask::get(back.host(), "/dies"),
+                    _ => Ask::post(back.host(), "/dies", Length::Known(4)),
+                };
+                let mut call = world.call(front, &ask);
+                if method == "POST" {
+                    call.send("body");
+                    call.end();
+                }
+                let (head, _) = call.answer();
+                let error = head.header("x-cf-routererror");
+                assert_eq!(head.status, 502, "{name}");
+                assert!(error.starts_with("endpoint_failure ("), "{name}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
 fn an_answer_that_breaks_off_is_not_taken_for_a_whole_one() {
     let world = World::new(|asked| {
         let length = match asked.target().as_str() {
