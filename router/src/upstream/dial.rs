@@ -48,8 +48,14 @@ pub(super) async fn dial(
         Made::Multiplexed(connection) => connection,
     };
     let usable = !tunnel || made.takes_tunnels();
-    let (trust, now) = (worker.connector.trust(), worker.clock.now());
-    let stream = worker.shared.borrow_mut().add(endpoint, made, trust, now);
+    let stream = match worker.policy.close_backends {
+        // It ends with its only stream.
+        true => Connection::stream(target, &made, false),
+        false => {
+            let (trust, now) = (worker.connector.trust(), worker.clock.now());
+            worker.shared.borrow_mut().add(endpoint, made, trust, now)
+        }
+    };
     if let Some(guard) = guard {
         guard.made();
     }

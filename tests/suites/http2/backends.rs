@@ -154,6 +154,23 @@ fn a_backend_gets_no_more_streams_at_a_time_than_it_likes() {
     assert!(on_first <= 5, "{on_first} on the first connection");
 }
 
+#[test]
+fn without_keep_alives_a_connection_ends_with_its_stream() {
+    let backend = Http2Backend::saying("two");
+    let router = router(&Authority::new("the authority"), &Port::reserve())
+        .with("disable_keep_alives", true)
+        .start();
+    router.register(&at(&backend));
+    let mut client = router.client();
+    for _ in 0..5 {
+        assert_eq!(client.get("app.test", "/").text(), "two");
+    }
+    assert_eq!(backend.connections(), 5);
+    eventually("the ends of all connections", || {
+        (backend.ended_connections() == 5).then_some(())
+    });
+}
+
 /// Answers all but the first request with this target, with which it does something else.
 fn once(
     target: &'static str,
