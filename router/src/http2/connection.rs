@@ -1,6 +1,5 @@
 //! A client's connection.
 
-use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
@@ -20,7 +19,7 @@ use super::crew::{self, Job};
 use super::ration::{self, Ration, Rationed};
 use super::served::Served;
 use crate::serve::Peer;
-use crate::worker::{Share, Timer, Worker};
+use crate::worker::{Share, Streams, Timer, Worker};
 
 /// What a client sends first (RFC 9113 section 3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -42,7 +41,8 @@ pub async fn serve<S>(stream: S, mut peer: Peer, _share: Share, worker: Rc<Worke
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    peer.http2 = true;
+    let streams = Streams::new(&worker.handover);
+    peer.streams = Some(Rc::clone(&streams));
     let timer = worker.wheel.timer();
     timer.arm(worker.policy.frontend_idle_timeout);
     let mut builder = Builder::new();
@@ -74,7 +74,7 @@ where
         ration,
         stage: Stage::Open,
         abuse: Rc::new(Abuse::new(worker.clock.now())),
-        open: Rc::new(Cell::new(0)),
+        streams,
         active: false,
         peer: Rc::new(peer),
         worker,
@@ -101,8 +101,8 @@ struct Front<S> {
     ration: Rc<Ration>,
     stage: Stage,
     abuse: Rc<Abuse>,
-    /// Streams that are being served.
-    open: Rc<Cell<usize>>,
+    /// Those that are being served.
+    streams: Rc<Streams>,
     /// Whether a stream was opened since the timer was set.
     active: bool,
     peer: Rc<Peer>,
@@ -148,7 +148,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Front<S> {
                 return Poll::Pending;
             }
             // Looked at now and then: idle is a connection on which nothing was open for the whole time.
-            let idle = self.open.get() == 0 && !std::mem::take(&mut self.active);
+            let idle = self.streams.open() == 0 && !std::mem::take(&mut self.active);
             match self.stage {
                 Stage::Told => return Poll::Ready(()),
                 Stage::Held => self.tell(timer),
@@ -189,7 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Front<S> {
             self.abuse.note_reset();
         }
         // More are being served than may be open: the client has reset them, and their tasks have not had their turn.
-        let unseen = self.open.get().saturating_sub(STREAMS as usize);
+        let unseen = self.streams.open().saturating_sub(STREAMS as usize);
         if self.abuse.is_too_much(self.worker.clock.now(), unseen) {
             tracing::debug!(target: "router", { client = %self.peer.address }, "http2-too-many-resets");
             respond.send_reset(Reason::REFUSED_STREAM);
@@ -219,23 +219,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Front<S> {
             stream,
             peer: Rc::clone(&self.peer),
             worker,
-            open: Open::new(&self.open),
+            open: self.streams.begin(),
         });
-    }
-}
-
-/// Counts a stream for as long as it is served.
-pub(super) struct Open(Rc<Cell<usize>>);
-
-impl Open {
-    fn new(count: &Rc<Cell<usize>>) -> Open {
-        count.set(count.get() + 1);
-        Open(Rc::clone(count))
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
     }
 }

@@ -8,10 +8,9 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use super::connection::Open;
 use super::served::Served;
 use crate::serve::{Peer, serve_stream};
-use crate::worker::Worker;
+use crate::worker::{OpenStream, Worker};
 
 /// Tasks without work that a worker keeps.
 const KEPT: usize = 256;
@@ -26,7 +25,7 @@ pub(super) struct Job {
     pub(super) peer: Rc<Peer>,
     pub(super) worker: Rc<Worker>,
     /// Counts the stream for its connection.
-    pub(super) open: Open,
+    pub(super) open: OpenStream,
 }
 
 /// What a task waits at.

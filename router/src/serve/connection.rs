@@ -12,7 +12,7 @@ use super::Next;
 use super::client::Client;
 use super::request::serve_request;
 use crate::callers::Verified;
-use crate::worker::{Buffer, Share, Size, Timer, Worker};
+use crate::worker::{Buffer, Share, Size, Streams, Timer, Upgraded, Worker};
 
 /// Bytes that a connection which is being closed may still send before it is cut.
 const LINGER_LIMIT: usize = 1024 * 1024;
@@ -26,8 +26,8 @@ pub struct Peer {
     pub ip: Box<str>,
     /// Whether it speaks TLS with us.
     pub tls: bool,
-    /// Whether it speaks HTTP/2.
-    pub http2: bool,
+    /// The streams of its connection, where it speaks HTTP/2.
+    pub streams: Option<Rc<Streams>>,
     /// Whether it showed a certificate that was verified.
     pub has_certificate: bool,
     /// That certificate as one line of base64, where the configuration wants it shown; else empty.
@@ -46,11 +46,21 @@ impl Peer {
             address,
             ip: address.ip().to_string().into(),
             tls,
-            http2: false,
+            streams: None,
             has_certificate: false,
             certificate: Box::default(),
             verified: None,
             server_name: Box::default(),
+        }
+    }
+}
+
+impl Peer {
+    /// Counts what has become a tunnel, its connection or one stream of that, for as long as the value lives.
+    pub(super) fn upgrade(&self, worker: &Worker) -> Upgraded {
+        match &self.streams {
+            None => Upgraded::Connection(worker.handover.upgrade()),
+            Some(streams) => Upgraded::Stream(streams.upgrade()),
         }
     }
 }

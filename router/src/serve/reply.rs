@@ -5,6 +5,7 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::client::Client;
+use super::connection::Peer;
 use super::relay::{Broken, Coding, Cut, Relay};
 use super::request::respond;
 use super::tunnel::Tunnel;
@@ -22,6 +23,7 @@ use crate::worker::{Timer, Worker};
 /// Passes a backend's answer on.
 pub(super) async fn pass_on<S>(
     client: &mut Client<S>,
+    peer: &Peer,
     worker: &Worker,
     timer: &Timer,
     exchange: &mut Exchange,
@@ -34,7 +36,7 @@ where
     let response = answer.response;
     if exchange.reply.status == 101 {
         return match upgrade_matches(exchange, answer.buffer.unread()) {
-            true => upgraded(client, worker, timer, exchange, answer).await,
+            true => upgraded(client, peer, worker, timer, exchange, answer).await,
             // Nobody knows what the bytes behind it would be (spec 4.9).
             false => {
                 respond(
@@ -182,6 +184,7 @@ fn upgrade_matches(exchange: &Exchange, bytes: &[u8]) -> bool {
 /// Passes the 101 on and then whatever comes, both ways. The exchange is over when either side ends.
 async fn upgraded<S>(
     client: &mut Client<S>,
+    peer: &Peer,
     worker: &Worker,
     timer: &Timer,
     exchange: &mut Exchange,
@@ -207,7 +210,7 @@ where
     if client.send(&exchange.out, timer).await.is_ok() {
         // Upgraded connections live as long as both sides like.
         upstream::upgraded(timer, exchange);
-        let _upgraded = worker.handover.upgrade();
+        let _upgraded = peer.upgrade(worker);
         // What goes through is not a body: the log shows none, as the original's does.
         let mut tunnel = Tunnel::new(client, answer.connection, answer.buffer);
         let whole = tunnel.carry(timer).await;

@@ -62,7 +62,7 @@ where
     };
     let bytes = inbound.unread();
     exchange.begin(bytes, request, &worker.policy.extra_headers, &worker.clock);
-    if peer.http2 {
+    if peer.streams.is_some() {
         exchange.record.set(Text::Protocol, b"HTTP/2.0");
         exchange.notes.http2 = true;
     }
@@ -144,7 +144,7 @@ where
             }
             // The way back depends on the route, too.
             exchange.pool = Some(pool);
-            return pass_on(client, worker, timer, exchange, recipient, answer).await;
+            return pass_on(client, peer, worker, timer, exchange, recipient, answer).await;
         }
         Outcome::Denied => {
             let answer = Answer::forbidden();

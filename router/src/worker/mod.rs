@@ -6,6 +6,7 @@
 mod buffer;
 mod clock;
 mod handover;
+mod streams;
 mod thread;
 mod wheel;
 
@@ -25,6 +26,7 @@ use tokio::sync::watch;
 pub use buffer::{Buffer, Size};
 pub use clock::Clock;
 pub use handover::{Accepted, Handover, Inbox, Scheme, Share, handovers};
+pub use streams::{OpenStream, Streams, Upgraded};
 pub use thread::{Phase, spawn};
 pub use wheel::{TICK, Timer, Wheel};
 

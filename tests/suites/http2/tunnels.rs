@@ -1,6 +1,14 @@
 //! WebSockets: an upgrade in HTTP/1.1, an extended CONNECT in HTTP/2 (RFC 8441), and each behind the other.
 
-use cloverleaf_tests::{Broken, Http2Backend, Registration, eventually};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloverleaf_tests::flag::NONE;
+use cloverleaf_tests::{
+    Backend, Broken, Client, FrameClient, Gate, Http2Backend, Outcome, Registration, Router,
+    eventually, ok,
+};
+use rustix::process::Signal;
 
 use super::asked::{Asked, Length};
 use super::caller::Call;
@@ -157,4 +165,53 @@ fn a_backend_that_takes_no_tunnels_is_asked_for_an_upgrade_in_http_1() {
     assert_eq!(world.http1.connections(), 20);
     // Each worker has asked once.
     assert!(plain.connections() <= 2, "{}", plain.connections());
+}
+
+#[test]
+fn a_drain_waits_for_requests_and_not_for_tunnels_whatever_carries_them() {
+    const TUNNEL: [(&str, &str); 5] = [
+        (":method", "CONNECT"),
+        (":protocol", "websocket"),
+        (":scheme", "http"),
+        (":path", "/"),
+        (":authority", "app.test"),
+    ];
+    let gate = Arc::new(Gate::default());
+    let held = Arc::clone(&gate);
+    let backend = Backend::scripted(move |peer| {
+        if peer.request()?.header("Upgrade").is_some() {
+            peer.send("HTTP/1.1 101 Status\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")?;
+            return peer.wire().more();
+        }
+        held.wait();
+        peer.send(ok("finished"))
+    });
+    let mut router = Router::builder()
+        .with("enable_http2_prior_knowledge", true)
+        .with("drain_timeout", "60s")
+        .start();
+    router.register(&Registration::of("app.test", &backend));
+    let mut tunnels = FrameClient::connect(router.port());
+    let mut mixed = FrameClient::connect(router.port());
+    for stream in [1, 3, 5, 7, 9] {
+        for client in [&mut tunnels, &mut mixed] {
+            client.head(stream, &TUNNEL, NONE);
+            assert_eq!(client.outcome(stream), Outcome::Answer(200));
+        }
+    }
+    mixed.get(11, "/");
+    let mut busy: Vec<Client> = (0..4).map(|_| router.client()).collect();
+    for client in &mut busy {
+        client.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n");
+    }
+    backend.wait_for_requests(15);
+    router.process().signal(Signal::USR1);
+    router.wait_for_event("Draining with 5 outstanding active connections");
+    gate.open();
+    for client in &mut busy {
+        assert_eq!(client.response().text(), "finished");
+    }
+    assert_eq!(mixed.outcome(11), Outcome::Answer(200));
+    let ended = router.process().wait_for(Duration::from_secs(10));
+    assert_eq!(ended.code(), Some(0));
 }
