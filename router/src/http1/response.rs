@@ -35,6 +35,9 @@ pub enum Unusable {
     /// More header lines than configured.
     #[error("Too many response headers")]
     TooMany,
+    /// More interim answers than anybody has use for.
+    #[error("net/http: too many 1xx informational responses")]
+    TooManyInterim,
 }
 
 /// Limits of a response head.

@@ -23,6 +23,8 @@ use crate::worker::{Buffer, Size, Timer, Worker};
 
 /// How long a client that expects a 100 waits for the backend's; then the router sends one (spec 4.8).
 const CONTINUE_WAIT: Duration = Duration::from_secs(1);
+/// Interim answers to one request that are passed on. The client of HTTP/2 that they go to cannot hold them back.
+const MOST_INTERIM: u32 = 32;
 
 /// Where an attempt's connection may come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,6 +198,7 @@ async fn answer<D: Downstream>(
     let limits = worker.policy.response_limits;
     let mut read: Option<Buffer> = None;
     let mut progress = Progress::default();
+    let (mut interims, mut interim_bytes) = (0, 0);
     // The body may still be on its way when the backend has stopped reading: then only its answer matters.
     let mut uploading = true;
     loop {
@@ -203,6 +206,11 @@ async fn answer<D: Downstream>(
             if progress.worth_parsing(buffer.unread()) {
                 match response::parse(buffer.unread(), &mut exchange.reply, to_head, limits) {
                     Parsed::Complete(response) if is_interim(exchange.reply.status) => {
+                        interims += 1;
+                        interim_bytes += response.head_length;
+                        if interims > MOST_INTERIM || interim_bytes > limits.bytes {
+                            return Err(Cause::Unusable(response::Unusable::TooManyInterim));
+                        }
                         pass_interim(worker, exchange, buffer, down, timer).await?;
                         buffer.consume(response.head_length);
                         progress = Progress::default();

@@ -297,6 +297,34 @@ fn interim_answers_are_passed_on() {
 }
 
 #[test]
+fn interim_answers_without_an_end_are_a_bad_gateway() {
+    let world = World::new(|asked| {
+        let count = if asked.target() == "/some" { 32 } else { 1000 };
+        for _ in 0..count {
+            asked.interim(103, &[("Link", "</style.css>; rel=preload")])?;
+        }
+        asked.answer_with(200, "at last")
+    });
+    for (front, back) in pairs() {
+        for (target, status) in [("/some", 200), ("/many", 502)] {
+            let (head, _) = world.call(front, &Ask::get(back.host(), target)).answer();
+            let name = format!("{front:?} -> {back:?} {target}");
+            assert_eq!(head.status, status, "{name}");
+            // A client of HTTP/2 that looks late sees only the last word.
+            let told = head.interim.len();
+            assert!(
+                told == 32 || front.is_http2() && told < 32,
+                "{name}: {told}"
+            );
+            if status == 502 {
+                let error = head.header("x-cf-routererror");
+                assert!(error.contains("too many 1xx"), "{name}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_client_that_expects_a_100_gets_the_backends() {
     let world = World::new(|asked| {
         assert_eq!(asked.header("expect"), "100-continue");
