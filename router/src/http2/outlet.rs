@@ -83,8 +83,9 @@ impl Outlet {
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.pending.len() <= SHORT && matches!(self.end, End::Due(None)) {
             let content = std::mem::take(&mut self.pending);
+            self.stream.send_data(content, true).map_err(broken)?;
             self.end = End::Said;
-            return Poll::Ready(self.stream.send_data(content, true).map_err(broken));
+            return Poll::Ready(Ok(()));
         }
         while !self.pending.is_empty() {
             let room = ready!(self.poll_room(cx, self.pending.len()))?;
@@ -100,8 +101,8 @@ impl Outlet {
                 Some(trailers) => self.stream.send_trailers(trailers),
                 None => self.stream.send_data(Bytes::new(), true),
             };
-            self.end = End::Said;
             said.map_err(broken)?;
+            self.end = End::Said;
         }
         Poll::Ready(Ok(()))
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -188,7 +188,9 @@ impl Drop for Served {
         if self.is_answered() {
             return self.abuse.note_answer();
         }
-        if self.reset {
+        // Who writes an answer hears of a reset only as an error.
+        let noop = &mut Context::from_waker(Waker::noop());
+        if self.reset || self.poll_reset(noop).is_ready() {
             self.abuse.note_reset();
         }
         // An answer that broke off must not look whole.

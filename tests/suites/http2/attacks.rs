@@ -236,6 +236,42 @@ fn streams_that_the_client_has_the_router_reset_end_their_connection_too() {
     }
 }
 
+#[test]
+fn streams_that_are_reset_in_the_middle_of_their_answer_count_as_well() {
+    let edge = Edge::before(Backend::answering(|request| match request.target() {
+        "/attack" => ok(&"x".repeat(100_000)),
+        target => ok(target),
+    }));
+    let outcome = edge.bears(FOR_ONE, || {
+        let mut client = edge.client();
+        // The answers wait for a window.
+        client.settings(&[(4, 0)]);
+        for first in (1..4_000).step_by(200) {
+            let streams = || (first..first + 200).step_by(2);
+            streams().for_each(|stream| client.head(stream, &GET, END_STREAM));
+            for _ in streams() {
+                let fits = |frame: &Frame| matches!(frame.kind, HEADERS | GOAWAY);
+                match client.until(fits) {
+                    Ok(frame) if frame.kind == HEADERS => {}
+                    Ok(_) => return Outcome::GoneAway(ENHANCE_YOUR_CALM),
+                    Err(_) => return Outcome::Closed,
+                }
+            }
+            for stream in streams() {
+                client.send(RST_STREAM, NONE, stream, &CANCEL.to_be_bytes());
+            }
+        }
+        client.outcome(u32::MAX)
+    });
+    let ended = matches!(
+        outcome,
+        Outcome::GoneAway(ENHANCE_YOUR_CALM) | Outcome::Closed
+    );
+    assert!(ended, "{outcome:?}");
+    let reached = edge.attacks();
+    assert!(reached <= 800, "{reached} requests reached the backend");
+}
+
 // CVE-2024-27316 and its kin
 #[test]
 fn a_header_block_without_an_end_ends_the_connection() {
