@@ -107,6 +107,48 @@ fn endpoints_that_do_not_answer_at_all_are_left_out_as_well() {
 }
 
 #[test]
+fn an_endpoint_is_not_left_out_for_a_client_that_sends_slowly() {
+    let router = Router::builder()
+        .with("balancing.ejection.consecutive_errors", 1)
+        .with("endpoint_timeout", "300ms")
+        .start();
+    let backends = [(); 2].map(|()| {
+        Backend::scripted(|peer| {
+            let request = peer.request()?;
+            match request.target() {
+                "/silent" => peer.wire().more(),
+                _ => peer.send(ok("whole")),
+            }
+        })
+    });
+    for backend in &backends {
+        router.register(&Registration::of("app.test", backend));
+    }
+    let ask = |target: &str, body: &str| {
+        let mut client = router.client();
+        client.send(format!(
+            "POST {target} HTTP/1.1\r\nHost: app.test\r\nContent-Length: 4\r\n\r\n{body}"
+        ));
+        client.response()
+    };
+    for body in ["", "bo"] {
+        for _ in 0..2 {
+            let response = ask("/", body);
+            let error = response.header("X-Cf-RouterError");
+            assert_eq!(
+                (response.status, error),
+                (502, Some("endpoint_failure (context deadline exceeded)"))
+            );
+        }
+    }
+    assert_eq!(ask("/", "body").text(), "whole");
+    assert_eq!(router.metrics().sum("endpoints_ejected"), 0.0);
+    // Who has the whole request is to answer it.
+    assert_eq!(ask("/silent", "body").status, 502);
+    assert_eq!(router.metrics().sum("endpoints_ejected"), 1.0);
+}
+
+#[test]
 fn half_of_a_route_s_endpoints_stay_whatever_they_answer() {
     let router = Router::builder()
         .with("balancing.ejection.consecutive_errors", 1)

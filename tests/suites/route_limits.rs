@@ -320,6 +320,55 @@ fn the_first_byte_has_to_come_in_time_and_the_rest_may_take_longer() {
 }
 
 #[test]
+fn the_time_for_the_first_byte_begins_behind_the_request() {
+    let router = Router::start();
+    let backend = Backend::scripted(|peer| {
+        let request = peer.request()?;
+        match request.target() {
+            "/silent" => peer.wire().more(),
+            _ => peer.send(ok("whole")),
+        }
+    });
+    router.register(&with_options(
+        &backend,
+        json!({ "first_byte_timeout": "400ms" }),
+    ));
+    let mut client = router.client();
+    client.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 4\r\n\r\nbo");
+    assert!(client.is_silent(Duration::from_millis(1_000)));
+    client.send("dy");
+    assert_eq!(client.response().text(), "whole");
+    let mut client = router.client();
+    client.send("POST /silent HTTP/1.1\r\nHost: app.test\r\nContent-Length: 4\r\n\r\nbo");
+    assert!(client.is_silent(Duration::from_millis(100)));
+    client.send("dy");
+    let expected = "endpoint_failure (net/http: timeout awaiting response headers)";
+    assert_eq!(error(&client.response()), (502, Some(expected)));
+    // A client that waits for a 100 has the time for that.
+    let mut client = router.client();
+    client.send(
+        "POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n",
+    );
+    assert!(client.wire().until(b"100 Continue\r\n\r\n").is_ok());
+    client.send("body");
+    assert_eq!(client.response().text(), "whole");
+    // The whole attempt has its own time all the same.
+    router.register(&with_options(
+        &backend,
+        json!({ "first_byte_timeout": "10s", "request_timeout": "500ms" }),
+    ));
+    router.settle();
+    for (target, body) in [("/", "bo"), ("/silent", "body")] {
+        let mut client = router.client();
+        client.send(format!(
+            "POST {target} HTTP/1.1\r\nHost: app.test\r\nContent-Length: 4\r\n\r\n{body}"
+        ));
+        let expected = "endpoint_failure (context deadline exceeded)";
+        assert_eq!(error(&client.response()), (502, Some(expected)));
+    }
+}
+
+#[test]
 fn silence_ends_a_request_and_a_trickle_does_not() {
     let router = Router::start();
     let backend = Backend::scripted(|peer| {

@@ -9,7 +9,7 @@ use cloverleaf_config::{Node, Reader, Value, choice, section};
 section! {
     /// `route_options`: limits of every route whose registrations do not say otherwise (route-options.md). GoRouter has no such keys, and passes over them.
     pub struct RouteOptions {
-        /// Time from a request to the head of its answer; 0 is no limit.
+        /// Time from the end of a request to the head of its answer; 0 is no limit.
         first_byte_timeout: Duration => Works,
         /// Time without a byte to or from the endpoint, upgraded connections included; 0 is no limit.
         idle_timeout: Duration => Works,

@@ -33,6 +33,8 @@ pub(super) struct Client<S> {
     ready: usize,
     /// Whether bytes of that body have gone to a backend.
     given: bool,
+    /// Whether the next bytes of that body are still to come from the client.
+    awaited: bool,
     /// Bytes of [`LAST_LINE`] that are still to be sent.
     tail: u8,
     size: Size,
@@ -48,6 +50,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             most: u64::MAX,
             ready: 0,
             given: false,
+            awaited: false,
             tail: 0,
             size: Size::Small,
         }
@@ -132,6 +135,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Downstream for Client<S> {
     fn ready_bytes(&mut self) -> Result<&[u8], BodyError> {
+        self.awaited = false;
         while self.ready == 0 && !self.body.is_done() {
             let Some(buffer) = &mut self.inbound else {
                 break;
@@ -173,6 +177,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream for Client<S> {
         self.given
     }
 
+    fn is_awaited(&self) -> bool {
+        self.awaited
+    }
+
     fn poll_upload(
         &mut self,
         cx: &mut Context<'_>,
@@ -200,6 +208,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream for Client<S> {
             if self.body.is_done() {
                 return Poll::Ready(Ok(()));
             }
+            self.awaited = true;
             let buffer = ready!(Buffer::poll_read(cx, &mut self.stream, self.size))
                 .map_err(|_| UploadError::Client)?;
             if buffer.is_empty() {

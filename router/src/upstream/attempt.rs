@@ -11,6 +11,7 @@ use tokio::io::AsyncWrite;
 
 use super::classify::{Cause, Failure, Sent};
 use super::connection::Connection;
+use super::deadlines::FirstByte;
 use super::dial::{dial, speaks_http2};
 use super::idle::Target;
 use super::{Answer, Downstream, UploadError, deadlines};
@@ -65,17 +66,23 @@ pub(super) async fn converse<D: Downstream>(
 ) -> Result<Answer, Failure> {
     // Read only where something depends on it.
     let began = exchange.limiter.is_some().then(Instant::now);
+    let router = worker.policy.endpoint_timeout.of(exchange.notes.http2);
+    let limits = exchange.limiter.as_ref().map(|limiter| *limiter.limits());
+    let first_byte = limits.zip(began);
+    let mut first_byte =
+        first_byte.and_then(|(limits, began)| FirstByte::of(&limits, began, router));
     match waits_for_continue(worker, exchange) {
         true => timer.arm(CONTINUE_WAIT),
         false => deadlines::arm(timer, exchange, limit(worker, exchange)),
     }
     let mut sent = Sent::Nothing;
     let result = match send(&exchange.out, &mut connection, down, timer, &mut sent).await {
-        Ok(()) => answer(worker, exchange, &mut connection, down, timer).await,
+        Ok(()) => {
+            let first_byte = first_byte.as_mut();
+            answer(worker, exchange, &mut connection, down, timer, first_byte).await
+        }
         Err(cause) => Err(cause),
     };
-    let limits = exchange.limiter.as_ref().map(|limiter| *limiter.limits());
-    let router = worker.policy.endpoint_timeout.of(exchange.notes.http2);
     match result {
         Ok((buffer, response)) => {
             if let (Some(limits), Some(began)) = (limits, began) {
@@ -88,9 +95,10 @@ pub(super) async fn converse<D: Downstream>(
             })
         }
         Err(cause) => {
-            let cause = match (cause, limits) {
-                (Cause::Timeout, Some(limits)) => deadlines::cause(timer, &limits, router),
-                (cause, _) => cause,
+            let late = matches!(cause, Cause::Timeout);
+            let cause = match late {
+                true => deadlines::cause(timer, first_byte.as_ref()),
+                false => cause,
             };
             let local_address = connection.local_address();
             if matches!(&cause, Cause::Io(error) if Unprocessed::is(error)) && !down.has_given() {
@@ -102,6 +110,7 @@ pub(super) async fn converse<D: Downstream>(
                 sent,
                 reused: connection.reused,
                 given: down.has_given(),
+                client_slow: late && down.is_awaited(),
                 local_address,
             })
         }
@@ -193,6 +202,7 @@ async fn answer<D: Downstream>(
     connection: &mut Connection,
     down: &mut D,
     timer: &Timer,
+    mut first_byte: Option<&mut FirstByte>,
 ) -> Result<(Buffer, response::Response), Cause> {
     let to_head = exchange.record.get(crate::observe::record::Text::Method) == b"HEAD";
     let limits = worker.policy.response_limits;
@@ -228,7 +238,15 @@ async fn answer<D: Downstream>(
                 return Err(Cause::Unusable(response::Unusable::TooLarge(limits.bytes)));
             }
         }
-        match fill(&mut read, connection, down, timer, &mut uploading).await {
+        let filled = fill(&mut read, connection, down, timer, &mut uploading, || {
+            if let Some(first_byte) = &mut first_byte {
+                first_byte.start(timer);
+            }
+        });
+        let filled = filled.await;
+        // The timer has another end from then on.
+        exchange.notes.expects_continue &= !first_byte.as_ref().is_some_and(|it| it.is_running());
+        match filled {
             Err(Cause::Timeout) if waits_for_continue(worker, exchange) => {
                 exchange.notes.expects_continue = false;
                 let rest = limit(worker, exchange).saturating_sub(CONTINUE_WAIT);
@@ -249,12 +267,12 @@ fn is_interim(status: u16) -> bool {
     (100..200).contains(&status) && status != 101
 }
 
-/// Time for the attempt, up to the head of its answer at least; zero is none.
+/// Time for the attempt; zero is none.
 pub(super) fn limit(worker: &Worker, exchange: &Exchange) -> Duration {
     let router = worker.policy.endpoint_timeout.of(exchange.notes.http2);
     match &exchange.limiter {
         None => router,
-        Some(limiter) => deadlines::until_head(limiter.limits(), router),
+        Some(limiter) => deadlines::whole(limiter.limits(), router),
     }
 }
 
@@ -285,19 +303,21 @@ async fn pass_interim<D: Downstream>(
     sent.map_err(|_| Cause::ClientGone)
 }
 
-/// Reads once from the backend, behind what is in `buffer`.
+/// Reads once from the backend, behind what is in `buffer`. Says when the whole request has gone out.
 async fn fill<D: Downstream>(
     buffer: &mut Option<Buffer>,
     connection: &mut Connection,
     down: &mut D,
     timer: &Timer,
     uploading: &mut bool,
+    mut uploaded: impl FnMut(),
 ) -> Result<(), Cause> {
     poll_fn(|cx| {
         if *uploading {
             match down.poll_upload(cx, connection) {
                 Poll::Ready(Ok(())) | Poll::Ready(Err(UploadError::Backend(_))) => {
-                    *uploading = false
+                    *uploading = false;
+                    uploaded();
                 }
                 Poll::Ready(Err(UploadError::Client)) => {
                     return Poll::Ready(Err(Cause::ClientGone));

@@ -64,6 +64,8 @@ pub struct Failure {
     pub reused: bool,
     /// Bytes of the request's body went out: they are not kept, so it is not whole any more.
     pub given: bool,
+    /// Time ran out while the client had still to send a part of the body.
+    pub client_slow: bool,
     /// The other side, once connected.
     pub local_address: Option<SocketAddr>,
 }
@@ -98,6 +100,7 @@ impl Failure {
             sent: Sent::Nothing,
             reused: false,
             given: false,
+            client_slow: false,
             local_address: None,
         }
     }

@@ -231,7 +231,7 @@ fn note(
     if next == Next::BudgetSpent {
         worker.counters.count(Count::RetriesDenied);
     }
-    if worker.policy.rules.ejection.is_some() {
+    if worker.policy.rules.ejection.is_some() && !failure.client_slow {
         judge(worker, pool, endpoint, Verdict::Failed);
     }
     // What goes wrong with an instance that was asked for is no reason to send others elsewhere (spec 3.3).

@@ -79,6 +79,9 @@ pub trait Downstream {
     /// Whether anything of the body was sent: it is not kept, so the request is then whole no more.
     fn has_given(&self) -> bool;
 
+    /// Whether nothing of the body was at hand when it was asked for last: the client is slow, not the backend.
+    fn is_awaited(&self) -> bool;
+
     /// Moves the body on; ready when all of it was sent.
     fn poll_upload(
         &mut self,

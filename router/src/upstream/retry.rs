@@ -124,6 +124,7 @@ mod tests {
             sent,
             reused,
             given: false,
+            client_slow: false,
             local_address: None,
         }
     }
