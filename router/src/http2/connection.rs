@@ -12,7 +12,6 @@ use h2::server::{Builder, Connection};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::yield_now;
 
-use super::STREAM_WINDOW;
 use super::abuse::{self, Abuse};
 use super::coalesced::{Coalesced, Drain};
 use super::crew::{self, Job};
@@ -26,8 +25,11 @@ pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Streams that a client may have open at a time.
 const STREAMS: u32 = 128;
-/// Bytes that it may send on all of them before the router has passed them on: what a connection can make us hold.
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Bytes of a body that it may send on one of them before the router has passed them on.
+const STREAM_WINDOW: u32 = 64 * 1024;
+/// The same on all of them: what a connection can make us hold. With their windows all streams fit in, so that bodies which
+/// no application takes never keep others waiting.
+const CONNECTION_WINDOW: u32 = STREAMS * STREAM_WINDOW;
 /// Bytes of a head, as RFC 9113 section 6.5.2 counts them; a longer one is answered 431.
 const HEADER_LIST: u32 = 256 * 1024;
 /// Bytes of an answer's body that wait on one stream for the client's window.

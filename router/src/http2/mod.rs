@@ -39,7 +39,7 @@ pub use text::request as write_request;
 
 use std::io;
 
-/// Bytes of a body that the other side may send on one stream before the router has passed them on.
+/// Bytes of an answer's body that a backend may send on one stream before the router has passed them on.
 const STREAM_WINDOW: u32 = 128 * 1024;
 
 /// A stream that certainly was not processed by the backend (RFC 9113 section 8.7): the request may be sent again.

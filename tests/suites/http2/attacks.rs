@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use cloverleaf_tests::flag::{ACK, END_HEADERS, END_STREAM, NONE};
 use cloverleaf_tests::frame_kind::*;
 use cloverleaf_tests::{
-    Backend, Frame, FrameClient, Gate, LIMIT, Outcome, Registration, Router, eventually,
-    header_block, ok,
+    Backend, Frame, FrameClient, Gate, Http2Backend, Http2Client, LIMIT, Outcome, Registration,
+    Router, eventually, header_block, ok, request,
 };
 
 const FLOW_CONTROL_ERROR: u32 = 3;
@@ -362,6 +362,77 @@ fn pings_and_settings_that_nobody_waits_for_cost_no_memory() {
     }
 }
 
+/// A router with a backend for `app.test`, and one for `stalled.test` that takes no body before the gate is open.
+fn stalled() -> (Edge, Http2Backend, Arc<Gate>) {
+    let gate = Arc::new(Gate::default());
+    let held = Arc::clone(&gate);
+    let stalled = Http2Backend::scripted(move |request| {
+        held.wait();
+        request.answer_with(200, &[], "at last")
+    });
+    let backend = Backend::answering(|request| match request.body.len() {
+        0 => ok(request.target()),
+        length => ok(&length.to_string()),
+    });
+    let router = Router::builder()
+        .with("enable_http2_prior_knowledge", true)
+        .with("backends.enable_http2_prior_knowledge", true)
+        .start();
+    router.register(&Registration::of("app.test", &backend));
+    let registration = Registration::at("stalled.test", stalled.port());
+    router.register(&registration.with("protocol", "http2"));
+    for _ in 0..20 {
+        assert_eq!(router.get("app.test", "/before").status, 200);
+    }
+    (Edge { router, backend }, stalled, gate)
+}
+
+#[test]
+fn uploads_that_no_application_takes_are_bounded_and_hold_no_other_up() {
+    const BODY: usize = 1024 * 1024;
+    let (edge, _stalled, _gate) = stalled();
+    // For each stream its window, and what has left that: what was read ahead and a piece on its way (docs/http2.md).
+    let stuck = edge.bears(127 * 192, || {
+        let mut client = Http2Client::connect(edge.router.port());
+        let mut stuck = Vec::new();
+        for number in 0..127 {
+            let upload = request("POST", "stalled.test", "/", &[]);
+            let mut upload = client.open(upload, false).expect("a stream");
+            let sent = upload
+                .up
+                .send_within(vec![b'x'; BODY], Duration::from_millis(50));
+            assert!(sent < BODY / 2, "{sent} bytes of {number}");
+            stuck.push(upload);
+        }
+        let upload = request("POST", "app.test", "/", &[]);
+        let mut upload = client.open(upload, false).expect("the last stream");
+        let sent = upload
+            .up
+            .send_within(vec![b'x'; 300_000], Duration::from_secs(5));
+        assert_eq!(sent, 300_000, "there is a window");
+        upload.up.end().expect("a stream");
+        assert_eq!(upload.answer().text(), "300000");
+        (client, stuck)
+    });
+    drop(stuck);
+}
+
+#[test]
+fn a_body_in_tiny_pieces_that_no_application_takes_ends_the_connection() {
+    let (edge, _stalled, _gate) = stalled();
+    let outcome = edge.bears(FOR_ONE, || {
+        let mut client = edge.client();
+        let fields = [POST[0], POST[1], POST[2], (":authority", "stalled.test")];
+        client.head(1, &fields, NONE);
+        flood(&mut client, &Frame::bytes(DATA, NONE, 1, b"x"), 1_000_000)
+    });
+    let ended = matches!(
+        outcome,
+        Outcome::GoneAway(ENHANCE_YOUR_CALM | FLOW_CONTROL_ERROR) | Outcome::Closed
+    );
+    assert!(ended, "{outcome:?}");
+}
+
 #[test]
 fn data_without_content_ends_the_connection() {
     let edge = Edge::silent();
@@ -413,11 +484,17 @@ fn streams_beyond_the_bound_are_refused_and_the_others_are_served() {
     // The bound is known.
     let settings = client.until(|frame| frame.kind == SETTINGS && frame.flags & ACK == 0);
     let settings = settings.expect("settings").payload;
-    let streams = settings
-        .chunks_exact(6)
-        .find(|setting| setting[..2] == [0, 3])
-        .expect("a bound of streams");
-    assert_eq!(streams[2..], 128_u32.to_be_bytes());
+    let bound = |number: u8| {
+        let mut settings = settings.chunks_exact(6);
+        let setting = settings.find(|setting| setting[..2] == [0, number]);
+        setting.expect("a bound")[2..].to_vec()
+    };
+    assert_eq!(bound(3), 128_u32.to_be_bytes());
+    // The windows of all of them fit into the connection's, which begins with 65,535 bytes.
+    assert_eq!(bound(4), 65_536_u32.to_be_bytes());
+    let window = client.until(|frame| frame.kind == WINDOW_UPDATE && frame.stream == 0);
+    let more = (128 * 65_536 - 65_535_u32).to_be_bytes();
+    assert_eq!(window.expect("a window").payload, more);
     for stream in (1..401).step_by(2) {
         client.head(stream, &GET, END_STREAM);
     }
