@@ -595,6 +595,22 @@ fn requests_on_one_connection_of_http2_come_each_under_the_settings_of_its_time(
 }
 
 #[test]
+fn a_connection_of_http_2_has_the_new_idle_time_from_its_next_request_on() {
+    let backend = Backend::saying("one");
+    let mut router = Router::builder()
+        .with("enable_http2_prior_knowledge", true)
+        .start();
+    router.register(&Registration::of("app.test", &backend));
+    let mut client = Http2Client::connect(router.port());
+    assert_eq!(client.get("app.test", "/").status, 200);
+    router.configure("frontend_idle_timeout", "300ms");
+    router.process().signal(Signal::HUP);
+    router.wait_for_event("config-reloaded");
+    assert_eq!(client.get("app.test", "/").status, 200);
+    assert_eq!(client.ended(), Ok(()));
+}
+
+#[test]
 fn nats_is_shown_the_new_certificate_at_the_next_connection_and_judged_by_the_new_authorities() {
     let edge = Edge::new();
     let files = [

@@ -118,7 +118,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Front<S> {
         loop {
             if self.worker.is_leaving() {
                 match self.stage {
-                    Stage::Open => self.end(),
+                    // One that is not there any more never answers to that.
+                    Stage::Open => self.end(timer),
                     Stage::Held => self.tell(timer),
                     Stage::Ending | Stage::Told => {}
                 }
@@ -154,19 +155,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Front<S> {
             match self.stage {
                 Stage::Told => return Poll::Ready(()),
                 Stage::Held => self.tell(timer),
-                _ if !idle => timer.arm(self.worker.policy.frontend_idle_timeout),
-                Stage::Ending => return Poll::Ready(()),
+                Stage::Ending if idle => return Poll::Ready(()),
+                Stage::Ending => timer.arm(Worker::LINGER),
+                Stage::Open if idle => self.end(timer),
                 Stage::Open => {
-                    self.end();
-                    timer.arm(Worker::LINGER);
+                    self.worker = self.worker.latest();
+                    timer.arm(self.worker.policy.frontend_idle_timeout);
                 }
             }
         }
     }
 
-    fn end(&mut self) {
+    /// Tells the client that no more streams are wanted. What it has sent by then still comes, and is served.
+    fn end(&mut self, timer: &Timer) {
         self.connection.graceful_shutdown();
         self.stage = Stage::Ending;
+        timer.arm(Worker::LINGER);
     }
 
     fn tell(&mut self, timer: &Timer) {
@@ -201,7 +205,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Front<S> {
             let spread = Duration::from_millis(self.worker.random() % 2048);
             timer.arm(abuse::HOLD + spread);
         } else if !is_reset {
-            self.open(request, respond);
+            self.open(request, respond, timer);
         }
     }
 
@@ -209,9 +213,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Front<S> {
         &mut self,
         request: http::Request<h2::RecvStream>,
         respond: h2::server::SendResponse<Bytes>,
+        timer: &Timer,
     ) {
         // Each request comes under the settings of its time.
-        let worker = self.worker.latest();
+        if self.worker.is_superseded() {
+            self.worker = self.worker.latest();
+            if self.stage == Stage::Open {
+                timer.arm(self.worker.policy.frontend_idle_timeout);
+            }
+        }
+        let worker = Rc::clone(&self.worker);
         let random = || u128::from(worker.random()) << 64 | u128::from(worker.random());
         let Some(stream) = Served::new(request, respond, Rc::clone(&self.abuse), random) else {
             return;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use cloverleaf_tests::{
-    Authority, Backend, Broken, End, Gate, Http2Client, LIMIT, Port, Registration, Router,
-    TlsClient, eventually, ok, request,
+    Authority, Backend, Broken, End, FrameClient, Gate, Http2Client, LIMIT, Outcome, Port,
+    Registration, Router, TlsClient, eventually, ok, request,
 };
 use rustix::process::Signal;
 
@@ -383,10 +383,35 @@ fn a_drain_lets_streams_finish_and_takes_no_more() {
 }
 
 #[test]
+fn a_client_that_is_not_there_any_more_does_not_hold_a_drain_up() {
+    let backend = Backend::saying("one");
+    let edge = Edge::new();
+    let mut router = edge.router().with("drain_timeout", "60s").start();
+    router.register(&Registration::of("app.test", &backend));
+    let mut gone = FrameClient::connect(router.port());
+    gone.get(1, "/");
+    assert_eq!(gone.outcome(1), Outcome::Answer(200));
+    // From here on it reads nothing, and so does not answer to the ping that the end begins with.
+    router.process().signal(Signal::USR1);
+    let ended = router.process().wait_for(Duration::from_secs(10));
+    assert_eq!(ended.code(), Some(0));
+    assert!(
+        router
+            .log()
+            .with_message("router.drain.timed-out")
+            .is_empty()
+    );
+}
+
+#[test]
 fn an_idle_connection_ends_in_order_when_its_time_is_over() {
     let edge = Edge::new();
     let backend = Backend::saying("one");
-    let router = edge.router().with("frontend_idle_timeout", "1s").start();
+    let router = edge
+        .router()
+        .with("frontend_idle_timeout", "1s")
+        .with("read_header_timeout", "1s")
+        .start();
     router.register(&Registration::of("app.test", &backend));
     let mut client = Http2Client::connect(router.port());
     assert_eq!(client.get("app.test", "/").status, 200);
@@ -396,7 +421,7 @@ fn an_idle_connection_ends_in_order_when_its_time_is_over() {
     // A connection on which nothing ever comes ends as well.
     let mut silent = router.client();
     silent.send("PRI * HTTP/2.0\r\n\r\nSM");
-    silent.wire().rest();
+    assert_ne!(silent.wire().rest().1, End::Silent);
 }
 
 //
