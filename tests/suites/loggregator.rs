@@ -179,6 +179,47 @@ fn a_request_without_a_route_is_an_event_of_the_client_alone() {
 }
 
 #[test]
+fn an_endpoint_that_was_not_asked_saw_nothing() {
+    let (metron, backend) = (Metron::start(), Backend::saying("here"));
+    let router = of_requests(&metron)
+        .with(
+            "prometheus.meters",
+            json!({ "routing_response_latency_histogram_buckets": [0.5, 5000] }),
+        )
+        .start();
+    let registration = Registration::of("app.test", &backend).with(
+        "options",
+        json!({ "rate_limit": "1/h", "max_body_size": 3 }),
+    );
+    router.register(&registration);
+    assert_eq!(router.get("app.test", "/").status, 200);
+    assert_eq!(router.get("app.test", "/").status, 429);
+    let mut client = router.client();
+    client.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 4\r\n\r\nbody");
+    assert_eq!(client.response().status, 413);
+    let seen = || -> Vec<_> {
+        let events = metron.events(EventType::HttpStartStop);
+        let mut seen: Vec<_> = events
+            .iter()
+            .map(|event| (event.number(4), event.number(9)))
+            .collect();
+        seen.sort_unstable();
+        seen
+    };
+    let expected = [(1, 200), (2, 200), (2, 413), (2, 429)];
+    let expected = expected.map(|(peer, status)| (Some(peer), Some(status)));
+    metron.wait_for(EventType::HttpStartStop, expected.len());
+    remains(Duration::from_millis(200), "the same events", || {
+        seen() == expected
+    });
+    // The log of the application has all of them.
+    metron.wait_for(EventType::LogMessage, 3);
+    eventually("the latency of the only answer", || {
+        (router.metrics().sum("latency_count") == 1.0).then_some(())
+    });
+}
+
+#[test]
 fn each_kind_of_event_can_be_left_out() {
     for (key, kept) in [
         ("send_http_start_stop_server_event", 1),

@@ -41,6 +41,8 @@ pub struct Entry {
     pub peer: Option<SocketAddr>,
     /// Whether the client speaks TLS with us.
     pub secure: bool,
+    /// Nobody was asked: the endpoint is the one that would have been.
+    pub unasked: bool,
     /// What became of the attempts.
     pub attempts: Attempts,
 }

@@ -113,7 +113,7 @@ pub(super) fn prepare(
     drop(endpoints);
     if let Some(answer) = worker.filters.found(&view, request) {
         // Nobody is asked; the log names who would have been (spec 4.11).
-        exchange.endpoint = upstream::likely(worker, &pool);
+        unasked(worker, &pool, exchange);
         worker.counters.response(answer.status);
         return Some(answer);
     }
@@ -143,7 +143,7 @@ pub(super) fn prepare(
         match caller::admit(worker, peer, &pool, caller.as_ref(), &mut exchange.record) {
             Ok(guard) => exchange.guard = guard,
             Err(answer) => {
-                exchange.endpoint = upstream::likely(worker, &pool);
+                unasked(worker, &pool, exchange);
                 worker.counters.response(answer.status);
                 return Some(answer);
             }
@@ -155,7 +155,7 @@ pub(super) fn prepare(
         let client = admission::client(worker, &view, peer);
         if let Err(answer) = admission::admit(worker, &limiter, client, request, exchange) {
             // Nobody is asked; the log names the application that it was for.
-            exchange.endpoint = upstream::likely(worker, &pool);
+            unasked(worker, &pool, exchange);
             worker.counters.response(answer.status);
             return Some(answer);
         }
@@ -206,6 +206,13 @@ fn hashed(bytes: &[u8], head: &Head, pool: &Pool) -> Option<u64> {
     let header = endpoints.hash()?.header().as_bytes();
     let value = head.outgoing(bytes, header)?;
     (!value.is_empty()).then(|| fnv1a(value))
+}
+
+/// Nobody is asked: the log names who would have been.
+#[cold]
+fn unasked(worker: &Worker, pool: &Pool, exchange: &mut Exchange) {
+    exchange.endpoint = upstream::likely(worker, pool);
+    exchange.record.entry.unasked = true;
 }
 
 /// All endpoints of the route have the most connections that are allowed.

@@ -66,6 +66,7 @@ pub async fn forward<D: Downstream>(
         let endpoint = picked.endpoint;
         if exchange.guard.is_some() && !lets_in(worker, exchange, &endpoint) {
             exchange.endpoint = Some(endpoint);
+            exchange.record.entry.unasked = true;
             return Outcome::Denied;
         }
         // Counted until the head of the answer is there (spec 3.4).

@@ -310,15 +310,19 @@ impl Worker {
             return;
         };
         let entry = &exchange.record.entry;
-        self.counters.gorouter_time(entry.gorouter_time_ns);
-        self.counters.app(endpoint.application_id());
+        if !entry.unasked {
+            self.counters.gorouter_time(entry.gorouter_time_ns);
+            self.counters.app(endpoint.application_id());
+        }
         // An upgraded connection may have lasted for days, which is not the time of an answer.
         if entry.status == 101 {
             return;
         }
         let took = entry.response_time_ns;
-        self.counters
-            .latency(endpoint.component(), entry.status, took);
+        if !entry.unasked {
+            self.counters
+                .latency(endpoint.component(), entry.status, took);
+        }
         if self.policy.per_app_metrics {
             let source_id = endpoint.tag("source_id").unwrap_or("gorouter");
             self.counters.http_latency(source_id, took);

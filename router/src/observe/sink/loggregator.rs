@@ -77,7 +77,7 @@ impl Envelopes {
         let entry = record.entry;
         let scope = &self.to.scope;
         let (server, client) = (scope.server_events, scope.client_events);
-        let is_proxied = !record.get(Text::Endpoint).is_empty();
+        let is_proxied = is_proxied(record);
         if !(server || client && is_proxied) {
             return;
         }
@@ -138,7 +138,7 @@ impl Envelopes {
             let name = names::ROUTE_LOOKUP_TIME.name.as_bytes();
             out.value(now_ns, name, ns, "ns");
         }
-        if record.get(Text::Endpoint).is_empty() {
+        if !is_proxied(record) {
             return;
         }
         let own = milliseconds(entry.gorouter_time_ns);
@@ -160,6 +160,11 @@ impl Envelopes {
             out.value(now_ns, &self.name, took, "ms");
         }
     }
+}
+
+/// Whether an endpoint was asked.
+fn is_proxied(record: &View<'_>) -> bool {
+    !record.get(Text::Endpoint).is_empty() && !record.entry.unasked
 }
 
 /// One event for each attempt, from that of the whole exchange.
