@@ -148,6 +148,7 @@ const ROOMS: &[Room] = &[
             "respond",
             "route_service",
             "table::Limiter",
+            "table::Permit",
             "table::Pool",
             "table::Refusal",
             "table::fnv1a",

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use cloverleaf_tests::{Backend, End, Gate, Registration, Response, Router, Start, eventually, ok};
+use cloverleaf_tests::{
+    Backend, End, Frame, FrameClient, Gate, Outcome, Registration, Response, Router, Start,
+    eventually, flag, frame_kind, ok,
+};
 use serde_json::{Value, json};
 
 fn with_options(backend: &Backend, options: Value) -> Registration {
@@ -366,6 +369,70 @@ fn the_time_for_the_first_byte_begins_behind_the_request() {
         let expected = "endpoint_failure (context deadline exceeded)";
         assert_eq!(error(&client.response()), (502, Some(expected)));
     }
+}
+
+#[test]
+fn who_has_seen_the_end_of_an_answer_is_let_in_at_once() {
+    let router = Router::start();
+    let backend = Backend::scripted(|peer| {
+        loop {
+            let request = peer.request()?;
+            match request.target() {
+                "/known" => peer.send(ok("known"))?,
+                "/chunked" => peer.send(
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nknown\r\n0\r\n\r\n",
+                )?,
+                "/empty" => peer.send("HTTP/1.1 204 No Content\r\n\r\n")?,
+                "/closes" => return peer.send("HTTP/1.1 200 OK\r\n\r\nknown"),
+                _ => return Ok(()),
+            }
+        }
+    });
+    router.register(&with_options(
+        &backend,
+        json!({ "max_concurrent_requests": 1 }),
+    ));
+    let mut clients = [router.client(), router.client()];
+    for number in 0..100 {
+        for (target, status) in [
+            ("/known", 200),
+            ("/chunked", 200),
+            ("/empty", 204),
+            ("/closes", 200),
+            ("/fails", 502),
+        ] {
+            for client in &mut clients {
+                let response = client.get("app.test", target);
+                assert_eq!(response.status, status, "{number} {target}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_on_keeps_no_place_of_an_answer_that_is_whole() {
+    let router = Router::builder()
+        .with("enable_http2_prior_knowledge", true)
+        .start();
+    let backend = Backend::answering(|request| match request.target() {
+        "/large" => ok(&"x".repeat(20_000)),
+        target => ok(target),
+    });
+    router.register(&with_options(
+        &backend,
+        json!({ "max_concurrent_requests": 1 }),
+    ));
+    let mut client = FrameClient::connect(router.port());
+    // It has no room for a body.
+    client.settings(&[(4, 0)]);
+    client.get(1, "/large");
+    assert_eq!(client.outcome(1), Outcome::Answer(200));
+    eventually("a place", || {
+        (router.get("app.test", "/").status == 200).then_some(())
+    });
+    client.settings(&[(4, 30_000)]);
+    let ends = |frame: &Frame| frame.kind == frame_kind::DATA && frame.flags & flag::END_STREAM > 0;
+    assert!(client.until(ends).is_ok());
 }
 
 #[test]

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::client::Client;
 use crate::http1::chunked::Malformed;
 use crate::http1::{Body, Form};
+use crate::table::Permit;
 use crate::upstream::{Answer, BodyError, Downstream, UploadError};
 use crate::worker::{Buffer, Size, Timer};
 
@@ -65,6 +66,8 @@ pub(super) struct Relay<'a> {
     uploading: bool,
     size: Size,
     ended: bool,
+    /// What counts the request as under way.
+    permit: Option<&'a mut Option<Permit>>,
 }
 
 /// How a relay ended well.
@@ -97,7 +100,14 @@ impl<'a> Relay<'a> {
             uploading,
             size: Size::Small,
             ended,
+            permit: None,
         }
+    }
+
+    /// Gives `permit` back before the last bytes of the answer go out: who has seen its end is not turned away for it.
+    pub(super) fn holding(mut self, permit: &'a mut Option<Permit>) -> Relay<'a> {
+        self.permit = Some(permit).filter(|permit| permit.is_some());
+        self
     }
 
     /// Runs to the end of the body.
@@ -154,6 +164,11 @@ impl<'a> Relay<'a> {
                 && self.cut(client.stream.is_write_vectored()).is_err()
             {
                 return Poll::Ready(Err(Cut::Backend));
+            }
+            if self.ended
+                && let Some(permit) = self.permit.take()
+            {
+                *permit = None;
             }
             match self.poll_write(cx, &mut client.stream) {
                 Poll::Ready(Ok(())) => {}

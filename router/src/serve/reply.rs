@@ -85,6 +85,7 @@ where
     let uploading = !client.is_uploaded();
     let mut out = std::mem::take(&mut exchange.out);
     let relayed = Relay::new(&mut answer, coding, &mut out, uploading)
+        .holding(&mut exchange.permit)
         .run(client, timer)
         .await;
     exchange.out = out;
@@ -214,6 +215,7 @@ where
         // What goes through is not a body: the log shows none, as the original's does.
         let mut tunnel = Tunnel::new(client, answer.connection, answer.buffer);
         let whole = tunnel.carry(timer).await;
+        exchange.permit = None;
         exchange.times.answered = Some(Instant::now());
         // The log has its line as soon as one side has ended (drop-in 1.10).
         worker.conclude(exchange);

@@ -248,6 +248,8 @@ where
         .finished(&mut exchange.out, &mut exchange.record);
     exchange.record.entry.response_bytes = length as u64;
     exchange.record.entry.request_bytes = client.received;
+    // Who has seen the answer is not turned away for this request.
+    exchange.permit = None;
     timer.arm(worker.policy.frontend_idle_timeout);
     if client.send(&exchange.out, timer).await.is_err() {
         return Next::Abort;
