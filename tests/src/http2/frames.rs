@@ -79,6 +79,19 @@ impl FrameClient {
         client
     }
 
+    /// As [`FrameClient::connect`], with a receive buffer of about so many bytes.
+    ///
+    /// # Panics
+    /// When nobody listens.
+    pub fn connect_with_receive_buffer(port: u16, bytes: usize) -> FrameClient {
+        let mut client = FrameClient {
+            client: Client::connect_with_receive_buffer(port, bytes),
+        };
+        client.raw(PREFACE);
+        client.settings(&[(1, 0)]);
+        client
+    }
+
     /// Connects and says nothing.
     ///
     /// # Panics
@@ -95,16 +108,14 @@ impl FrameClient {
         self.client.wire().send(bytes).ok();
     }
 
-    /// Sends the same bytes so many times, or until the router takes no more for a second.
-    pub fn flood(&mut self, bytes: &[u8], times: usize) {
+    /// Sends the same bytes so many times, or until the router takes no more for a second; says whether it took all.
+    pub fn flood(&mut self, bytes: &[u8], times: usize) -> bool {
         let each = (64 * 1024 / bytes.len().max(1)).clamp(1, times);
         let many = bytes.repeat(each);
-        for _ in 0..times.div_ceil(each) {
+        (0..times.div_ceil(each)).all(|_| {
             let sent = self.client.wire().send_within(&many, STUCK);
-            if sent < many.len() {
-                return;
-            }
-        }
+            sent == many.len()
+        })
     }
 
     /// Sends a frame.

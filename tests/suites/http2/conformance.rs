@@ -8,7 +8,7 @@
 use cloverleaf_tests::flag::{ACK, END_HEADERS, END_STREAM, NONE, PADDED, PRIORITY as PRIORITISED};
 use cloverleaf_tests::frame_kind::*;
 use cloverleaf_tests::{
-    Backend, Frame, FrameClient, Outcome, Registration, Router, header_block, ok,
+    Backend, End, Frame, FrameClient, Outcome, Registration, Router, header_block, ok,
 };
 
 const PROTOCOL_ERROR: u32 = 1;
@@ -92,6 +92,20 @@ fn post(client: &mut FrameClient, stream: u32) {
     client.head(stream, &POST, NONE);
 }
 
+/// Asks with a field whose value is `code` in the code of RFC 7541 appendix B.
+fn huffman(client: &mut FrameClient, code: &[u8]) {
+    let mut block = header_block(&POST);
+    block.extend_from_slice(&[0, 1, b'x', 0x80 | code.len() as u8]);
+    block.extend_from_slice(code);
+    client.send(HEADERS, END_HEADERS | END_STREAM, 1, &block);
+}
+
+/// Opens stream 1 and resets it.
+fn leave(client: &mut FrameClient) {
+    post(client, 1);
+    client.send(RST_STREAM, NONE, 1, &[0, 0, 0, 8]);
+}
+
 // RFC 9113 section 3.4
 #[test]
 fn what_is_no_preface_is_no_http_2() {
@@ -99,7 +113,7 @@ fn what_is_no_preface_is_no_http_2() {
     let mut client = FrameClient::silent(edge.router.port());
     client.raw("PRI * HTTP/2.0\r\n\r\nSM\r\nX\r\n");
     client.settings(&[]);
-    client.end();
+    assert_ne!(client.end(), End::Silent);
     assert_eq!(edge.router.get("app.test", "/after").text(), "/after");
 }
 
@@ -180,6 +194,53 @@ fn frames_are_read_as_they_are_defined() {
             Connection(&[COMPRESSION_ERROR]),
         ),
         (
+            "an index that is zero",
+            |client| {
+                let mut block = vec![0x80];
+                block.extend(header_block(&POST));
+                client.send(HEADERS, END_HEADERS | END_STREAM, 1, &block);
+            },
+            Connection(&[COMPRESSION_ERROR]),
+        ),
+        (
+            "a change of the table's size behind a field",
+            |client| {
+                let mut block = header_block(&POST);
+                block.push(0x20);
+                client.send(HEADERS, END_HEADERS | END_STREAM, 1, &block);
+            },
+            Connection(&[COMPRESSION_ERROR]),
+        ),
+        (
+            "a change of the table's size before the first field",
+            |client| {
+                let mut block = vec![0x20];
+                block.extend(header_block(&POST));
+                client.send(HEADERS, END_HEADERS | END_STREAM, 1, &block);
+            },
+            Served,
+        ),
+        (
+            "padding in the code that is longer than seven bits",
+            |client| huffman(client, &[0x1f, 0xff]),
+            Connection(&[COMPRESSION_ERROR]),
+        ),
+        (
+            "padding in the code that is no beginning of its end",
+            |client| huffman(client, &[0x18]),
+            Connection(&[COMPRESSION_ERROR]),
+        ),
+        (
+            "the end of the code within a text",
+            |client| huffman(client, &[0xff, 0xff, 0xff, 0xff]),
+            Connection(&[COMPRESSION_ERROR]),
+        ),
+        (
+            "padding in the code as it has to be",
+            |client| huffman(client, &[0x1f]),
+            Served,
+        ),
+        (
             "PRIORITY inside of a header block",
             |client| {
                 client.send(HEADERS, END_STREAM, 1, &header_block(&POST));
@@ -254,6 +315,30 @@ fn streams_are_in_the_state_in_which_they_are() {
             "CONTINUATION behind the end of a stream",
             |client| {
                 client.head(1, &POST, END_STREAM);
+                client.send(CONTINUATION, END_HEADERS, 1, &header_block(&POST));
+            },
+            Connection(&[STREAM_CLOSED, PROTOCOL_ERROR]),
+        ),
+        (
+            "DATA behind a reset",
+            |client| {
+                leave(client);
+                client.send(DATA, END_STREAM, 1, b"x");
+            },
+            Stream(&[STREAM_CLOSED]),
+        ),
+        (
+            "HEADERS behind a reset",
+            |client| {
+                leave(client);
+                client.head(1, &POST, END_STREAM);
+            },
+            Stream(&[STREAM_CLOSED]),
+        ),
+        (
+            "CONTINUATION behind a reset",
+            |client| {
+                leave(client);
                 client.send(CONTINUATION, END_HEADERS, 1, &header_block(&POST));
             },
             Connection(&[STREAM_CLOSED, PROTOCOL_ERROR]),
@@ -476,6 +561,24 @@ fn frames_of_connections_have_their_form() {
         ),
     ]);
     let edge = Edge::new();
+    let mut client = FrameClient::connect(edge.router.port());
+    // Codes that nobody knows have no meaning of their own (section 7).
+    post(&mut client, 1);
+    client.send(RST_STREAM, NONE, 1, &[0, 0, 0, 255]);
+    client.get(3, "/");
+    assert_eq!(client.outcome(3), Outcome::Answer(200));
+    client.send(GOAWAY, NONE, 0, &[0, 0, 0, 0, 0, 0, 0, 255]);
+    assert_ne!(client.end(), End::Silent);
+    // Settings are acknowledged one by one, and of a setting that is repeated the last one counts.
+    let mut client = FrameClient::connect(edge.router.port());
+    client.settings(&[(4, 100), (4, 1)]);
+    let acknowledged = |frame: &Frame| frame.kind == SETTINGS && frame.flags & ACK != 0;
+    for _ in 0..2 {
+        assert_eq!(client.until(acknowledged).expect("a word").payload, b"");
+    }
+    client.get(1, "/last");
+    let data = client.until(|frame| frame.kind == DATA).expect("a byte");
+    assert_eq!(data.payload, b"/");
     let mut client = FrameClient::connect(edge.router.port());
     assert!(client.is_alive());
     // An acknowledgement is not acknowledged.
