@@ -180,6 +180,10 @@ async fn drive<S>(
     let mut waiting = false;
     timer.arm(DOUBT);
     let ended = poll_fn(|cx| {
+        // What was gathered in the turn before goes first: a backend that says more and more would use up the whole turn.
+        if let Poll::Ready(Err(error)) = drain.poll(cx) {
+            return Poll::Ready(Err(error));
+        }
         let polled = connection.as_mut().poll(cx);
         let drained = drain.poll(cx);
         if let Poll::Ready(ended) = polled {
