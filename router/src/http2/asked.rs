@@ -1,5 +1,6 @@
 //! A stream that the router has opened to a backend, as a connection that carries one request and its answer.
 
+use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -22,6 +23,12 @@ use super::multiplexed::Lease;
 use super::outlet::Outlet;
 use super::text::{self, Extra};
 use crate::http1::Framing;
+use crate::http1::response::Unusable;
+
+/// Interim answers that wait to be read.
+const MOST_UNREAD: usize = 32;
+/// Bytes of all of them.
+const MOST_UNREAD_BYTES: usize = 1024 * 1024;
 
 /// One stream. The request is written, its head in one piece; then the answer is read.
 #[derive(Debug)]
@@ -35,6 +42,8 @@ pub struct Asked {
     /// The head of an interim answer.
     interim: Vec<u8>,
     shown: usize,
+    /// Further ones, which have come while nobody could read.
+    unread: VecDeque<Vec<u8>>,
     inlet: Option<Inlet>,
     lease: Lease,
 }
@@ -58,6 +67,7 @@ impl Asked {
             response: None,
             interim: Vec::new(),
             shown: 0,
+            unread: VecDeque::new(),
             inlet: None,
             lease,
         }
@@ -110,6 +120,11 @@ impl Asked {
         let Some(response) = &mut self.response else {
             return Poll::Pending;
         };
+        if let Some(interim) = self.unread.pop_front() {
+            self.interim = interim;
+            self.shown = 0;
+            return Poll::Ready(Ok(()));
+        }
         if let Poll::Ready(Some(interim)) = response.poll_informational(cx) {
             self.interim = text::response(&interim.map_err(broken)?, Extra::None);
             self.shown = 0;
@@ -132,6 +147,36 @@ impl Asked {
         let head = text::response(&answer, extra);
         self.inlet = Some(Inlet::new(head, answer.into_body(), coding));
         Poll::Ready(Ok(()))
+    }
+
+    /// Takes in the interim answers that have come, while nobody can read them: no window holds them back, so this is what
+    /// bounds them.
+    ///
+    /// # Errors
+    /// When there are too many; the stream is to be given up.
+    pub fn take_in(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        while let Some(response) = &mut self.response
+            && let Poll::Ready(Some(Ok(interim))) = response.poll_informational(cx)
+        {
+            self.unread.push_back(text::response(&interim, Extra::None));
+            let bytes: usize = self.unread.iter().map(Vec::len).sum();
+            if self.unread.len() > MOST_UNREAD || bytes > MOST_UNREAD_BYTES {
+                return Err(io::Error::other(Unusable::TooManyInterim));
+            }
+        }
+        Ok(())
+    }
+
+    /// What `polled` is while interim answers may come.
+    fn beside_interims<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if polled.is_pending() {
+            self.take_in(cx)?;
+        }
+        polled
     }
 
     /// How the body of `answer` is shown.
@@ -217,7 +262,8 @@ impl AsyncWrite for Asked {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         if let Some(outlet) = &mut self.outlet {
-            return outlet.poll_write(cx, bytes);
+            let written = outlet.poll_write(cx, bytes);
+            return self.beside_interims(cx, written);
         }
         ready!(self.sender.poll_ready(cx)).map_err(|error| {
             self.lease.close();
@@ -227,7 +273,8 @@ impl AsyncWrite for Asked {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Outlet::poll_flush_of(&mut self.outlet, cx)
+        let flushed = Outlet::poll_flush_of(&mut self.outlet, cx);
+        self.beside_interims(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,8 +1,8 @@
 //! One attempt: a connection to one endpoint, the request on it, and the head of the answer.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
@@ -221,7 +221,7 @@ async fn answer<D: Downstream>(
                         if interims > MOST_INTERIM || interim_bytes > limits.bytes {
                             return Err(Cause::Unusable(response::Unusable::TooManyInterim));
                         }
-                        pass_interim(worker, exchange, buffer, down, timer).await?;
+                        pass_interim(worker, exchange, connection, buffer, down, timer).await?;
                         buffer.consume(response.head_length);
                         progress = Progress::default();
                         read = read.filter(|buffer| !buffer.is_empty());
@@ -253,8 +253,7 @@ async fn answer<D: Downstream>(
                 deadlines::arm(timer, exchange, rest);
                 if uploading {
                     exchange.notes.continued = true;
-                    let sent = down.interim(b"HTTP/1.1 100 Continue\r\n\r\n", timer).await;
-                    sent.map_err(|_| Cause::ClientGone)?;
+                    tell(connection, down, b"HTTP/1.1 100 Continue\r\n\r\n", timer).await?;
                 }
             }
             filled => filled?,
@@ -286,6 +285,7 @@ fn waits_for_continue(worker: &Worker, exchange: &Exchange) -> bool {
 async fn pass_interim<D: Downstream>(
     worker: &Worker,
     exchange: &mut Exchange,
+    connection: &mut Connection,
     buffer: &Buffer,
     down: &mut D,
     timer: &Timer,
@@ -299,8 +299,26 @@ async fn pass_interim<D: Downstream>(
         }
     }
     interim(worker, exchange, buffer);
-    let sent = down.interim(&exchange.reply.added, timer).await;
-    sent.map_err(|_| Cause::ClientGone)
+    tell(connection, down, &exchange.reply.added, timer).await
+}
+
+/// Sends the head of an interim answer to the client, while more of them may come.
+async fn tell<D: Downstream>(
+    connection: &mut Connection,
+    down: &mut D,
+    head: &[u8],
+    timer: &Timer,
+) -> Result<(), Cause> {
+    let mut sent = pin!(down.interim(head, timer));
+    poll_fn(|cx| match sent.as_mut().poll(cx) {
+        Poll::Ready(sent) => Poll::Ready(sent.map_err(|_| Cause::ClientGone)),
+        Poll::Pending => match connection.take_in(cx) {
+            Ok(()) => Poll::Pending,
+            // It may have a part of a head, behind which no other answer can follow.
+            Err(_) => Poll::Ready(Err(Cause::ClientGone)),
+        },
+    })
+    .await
 }
 
 /// Reads once from the backend, behind what is in `buffer`. Says when the whole request has gone out.

@@ -130,6 +130,17 @@ impl Connection {
         timer.has_expired(cx)
     }
 
+    /// Takes in what may come without end while nobody reads; the task is woken when there is more.
+    ///
+    /// # Errors
+    /// When it is too much.
+    pub(super) fn take_in(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        match &mut self.stream {
+            Stream::Http2(stream, _) => stream.take_in(cx),
+            _ => Ok(()),
+        }
+    }
+
     /// What an error on it is, before the head of an answer.
     pub(super) fn cause(&self, error: io::Error) -> Cause {
         Cause::behind_handshake(error, self.heard)

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
 use cloverleaf_tests::{
-    Authority, Backend, Gate, Http2Backend, Http2Request, Http2Settings, Port, Registration,
-    Router, eventually, ok,
+    Authority, Backend, Client, Gate, Http2Backend, Http2Request, Http2Settings, Port,
+    Registration, Router, eventually, ok,
 };
 use h2::Reason;
 
@@ -169,6 +169,66 @@ fn without_keep_alives_a_connection_ends_with_its_stream() {
     eventually("the ends of all connections", || {
         (backend.ended_connections() == 5).then_some(())
     });
+}
+
+#[test]
+fn interim_answers_that_cannot_go_on_are_bounded() {
+    let lost = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&lost);
+    let gate = Arc::new(Gate::default());
+    let held = Arc::clone(&gate);
+    let backend = Http2Backend::scripted(move |request| {
+        let length = match request.target() {
+            // Its body fills the windows.
+            "/stalled" => {
+                held.wait();
+                return request.answer_with(200, &[], "at last");
+            }
+            "/large" => 100_000,
+            "/small" => 10,
+            _ => return request.answer_with(200, &[], "two"),
+        };
+        let value = "x".repeat(length);
+        for _ in 0..1_000 {
+            if request.interim(103, &[("x-large", &value)]).is_err() {
+                break;
+            }
+        }
+        // The stream is given up, and not only when the test ends.
+        let given_up = request.reset_by_peer().is_ok();
+        seen.fetch_add(usize::from(given_up), Ordering::AcqRel);
+        Ok(())
+    });
+    let router = start();
+    router.register(&at(&backend));
+    assert_eq!(router.get("app.test", "/").text(), "two");
+
+    // To a client that does not read.
+    let before = router.memory();
+    let mut slow = Client::connect_with_receive_buffer(router.port(), 4 * 1024);
+    slow.send("GET /large HTTP/1.1\r\nHost: app.test\r\n\r\n");
+    eventually("an end of it", || {
+        (lost.load(Ordering::Acquire) == 1).then_some(())
+    });
+    let grown = router.memory().saturating_sub(before);
+    assert!(grown < 40 * 1024, "{grown} KiB more");
+
+    // While the request itself cannot go out.
+    let mut stalled = router.client();
+    let length = 200_000;
+    stalled.send(format!(
+        "POST /stalled HTTP/1.1\r\nHost: app.test\r\nContent-Length: {length}\r\n\r\n{}",
+        "x".repeat(length)
+    ));
+    backend.wait_for_requests(3);
+    let mut client = router.client();
+    client.send("POST /small HTTP/1.1\r\nHost: app.test\r\nContent-Length: 4\r\n\r\nbody");
+    let response = client.response();
+    let error = response.header("X-Cf-RouterError").unwrap_or_default();
+    assert_eq!(response.status, 502);
+    assert!(error.contains("too many 1xx"), "{error}");
+    gate.open();
+    assert_eq!(router.get("app.test", "/").text(), "two");
 }
 
 /// Answers all but the first request with this target, with which it does something else.
