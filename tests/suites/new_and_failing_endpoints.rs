@@ -110,7 +110,7 @@ fn endpoints_that_do_not_answer_at_all_are_left_out_as_well() {
 fn an_endpoint_is_not_left_out_for_a_client_that_sends_slowly() {
     let router = Router::builder()
         .with("balancing.ejection.consecutive_errors", 1)
-        .with("endpoint_timeout", "300ms")
+        .with("endpoint_timeout", "500ms")
         .start();
     let backends = [(); 2].map(|()| {
         Backend::scripted(|peer| {
