@@ -78,7 +78,11 @@ impl Edge {
         for (name, case, expected) in cases {
             let mut client = FrameClient::connect(self.router.port());
             case(&mut client);
-            let outcome = client.outcome(1);
+            let mut outcome = client.outcome(1);
+            if outcome == Outcome::Answer(200) && !matches!(expected, Served) {
+                // To the request that was whole before the rest came.
+                outcome = client.outcome(1);
+            }
             if !expected.fits(outcome) {
                 failures.push(format!("{name}: {outcome:?}, not {expected:?}"));
             }
