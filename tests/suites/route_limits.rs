@@ -198,7 +198,8 @@ fn more_requests_in_a_time_than_the_route_takes_are_429() {
         .unwrap_or("0")
         .parse()
         .unwrap_or(0);
-    assert!((1_100..=1_200).contains(&wait), "{wait}");
+    // Rounded up, and the clocks of two workers may be a tick apart.
+    assert!((1_100..=1_201).contains(&wait), "{wait}");
     assert_eq!(backend.requests().len(), 3);
     assert_eq!(router.metrics().sum("rate_limited_requests"), 2.0);
     // Another endpoint of the route does not change what was counted.
