@@ -210,6 +210,7 @@ impl Router {
                 counters: metrics.worker(),
                 handover,
                 failures: failures.clone(),
+                io_uring: router.config.io_uring,
             };
             let listeners = listeners.pop().unwrap_or_default();
             let thread = spawn(number, parts, listeners, inbox, phases.clone())

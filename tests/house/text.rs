@@ -1,6 +1,6 @@
 //! What no file may hold, and how long it may be.
 
-use crate::sources::{Source, all};
+use crate::sources::{Source, all, rust};
 
 /// Lines of a Rust file without its tests, above which it is more than one idea.
 const LONGEST: usize = 450;
@@ -68,6 +68,19 @@ fn every_file_is_short_enough_to_hold_in_mind() {
         lines <= LONGEST,
         "{path} has {lines} lines without its tests; split it by concern"
     );
+}
+
+#[test]
+fn unsafe_code_is_in_one_module_only() {
+    // Put together here for the same reason as above.
+    let exception = ["unsafe", "_code,"].concat();
+    let lint = ["unsafe", "_code)"].concat();
+    let allowing: Vec<String> = rust("")
+        .into_iter()
+        .filter(|source| source.text.contains(&exception) || source.text.contains(&lint))
+        .map(|source| source.path)
+        .collect();
+    assert_eq!(allowing, ["router/src/worker/ring/kernel.rs"]);
 }
 
 #[test]

@@ -201,6 +201,9 @@ impl Start {
             "max_idle_conns_per_host": 100,
             "go_max_procs": 2,
         });
+        if std::env::var_os("CLOVERLEAF_TEST_IO_URING").is_some() {
+            set(&mut config, "io_uring", true.into());
+        }
         for (key, value) in &self.overrides {
             set(&mut config, key, value.clone());
         }

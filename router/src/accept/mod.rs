@@ -14,7 +14,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::DuplexStream;
 
 use crate::serve::{Peer, serve};
-use crate::worker::{Accepted, Inbox, Scheme, Share, Worker};
+use crate::worker::{Accepted, Inbox, Scheme, Share, Worker, ring};
 use preface::serve_plain;
 use proxied::{Arrival, arrive};
 
@@ -217,6 +217,15 @@ fn admit(
     if worker.policy.http2_prior_knowledge {
         let served = serve_plain(stream, None, peer, share, Rc::clone(worker));
         tokio::task::spawn_local(served);
+        return;
+    }
+    if ring::is_on() {
+        match stream.into_std().and_then(ring::Stream::new) {
+            Ok(stream) => {
+                tokio::task::spawn_local(serve(stream, peer, share, Rc::clone(worker)));
+            }
+            Err(error) => tracing::debug!(target: "router", %error, "accept-failed"),
+        }
         return;
     }
     tokio::task::spawn_local(serve(stream, peer, share, Rc::clone(worker)));

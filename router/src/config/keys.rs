@@ -31,6 +31,8 @@ section! {
             zone: String => Works,
             /// Number of worker threads; -1 is one for each CPU.
             go_max_procs: i32 = -1 => Works,
+            /// Whether connections without TLS are read and written through io_uring, where the kernel has it (6.1) and allows it. GoRouter has no such key. See performance.md.
+            io_uring: bool => Works,
             /// Address (host:port) of the debug server with `/log-level`.
             debug_addr: String => Works,
             /// File for the process id.

@@ -101,8 +101,10 @@ pub(super) async fn converse<D: Downstream>(
                 false => cause,
             };
             let local_address = connection.local_address();
-            if matches!(&cause, Cause::Io(error) if Unprocessed::is(error)) && !down.has_given() {
-                // It has gone out and was not looked at.
+            let unseen = connection.has_refused()
+                || matches!(&cause, Cause::Io(error) if Unprocessed::is(error));
+            if unseen && !down.has_given() {
+                // It has gone out and was not looked at, or not even gone out.
                 sent = Sent::Nothing;
             }
             Err(Failure {

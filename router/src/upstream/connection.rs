@@ -13,7 +13,7 @@ use tokio_rustls::client::TlsStream;
 use super::classify::Cause;
 use super::idle::Target;
 use crate::http2::{Asked, Multiplexed};
-use crate::worker::Timer;
+use crate::worker::{Timer, ring};
 
 /// A connection to a backend, new or taken from the idle ones.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub struct Connection {
 #[derive(Debug)]
 enum Stream {
     Plain(TcpStream),
+    /// In plain text as well, where the thread has a ring.
+    Ring(ring::Stream),
     Tls(Box<TlsStream<TcpStream>>),
     /// One stream of a connection that others share.
     Http2(Box<Asked>, Option<SocketAddr>),
@@ -56,15 +58,22 @@ impl Connection {
     }
 
     /// A connection in plain text over `stream`, which is connected to what `target` stands for.
-    pub fn plain(target: Target, stream: TcpStream) -> Connection {
-        Connection {
-            stream: Stream::Plain(stream),
+    ///
+    /// # Errors
+    /// When the connection cannot be put on the thread's ring.
+    pub fn plain(target: Target, stream: TcpStream) -> io::Result<Connection> {
+        let stream = match ring::is_on() {
+            true => Stream::Ring(ring::Stream::new(stream.into_std()?)?),
+            false => Stream::Plain(stream),
+        };
+        Ok(Connection {
+            stream,
             target,
             reused: false,
             moved: false,
             heard: false,
             trust: None,
-        }
+        })
     }
 
     /// A connection over TLS, behind its handshake.
@@ -150,10 +159,16 @@ impl Connection {
     pub fn local_address(&self) -> Option<SocketAddr> {
         match &self.stream {
             Stream::Plain(stream) => stream.local_addr().ok(),
+            Stream::Ring(stream) => stream.local_addr().ok(),
             Stream::Tls(stream) => stream.get_ref().0.local_addr().ok(),
             Stream::Http2(_, address) => *address,
             Stream::Inside(_) => None,
         }
+    }
+
+    /// Whether the first bytes of the request were refused: nothing has reached the backend, although they counted as sent.
+    pub fn has_refused(&self) -> bool {
+        matches!(&self.stream, Stream::Ring(stream) if stream.has_refused())
     }
 
     /// Whether an idle connection has become useless: the backend closed it, or sent what nobody asked for. Costs no
@@ -163,6 +178,9 @@ impl Connection {
             && stream.poll_read_ready(cx).is_pending()
         {
             return false;
+        }
+        if let Stream::Ring(stream) = &self.stream {
+            return stream.is_stale(cx);
         }
         // With TLS, bytes may wait that were read already, and what arrives may be about the session only.
         let mut byte = [0; 1];
@@ -180,6 +198,7 @@ impl AsyncRead for Connection {
     ) -> Poll<io::Result<()>> {
         let polled = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Ring(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Tls(stream) => {
                 let before = buf.filled().len();
                 let polled = Pin::new(stream).poll_read(cx, buf);
@@ -202,6 +221,7 @@ impl AsyncWrite for Connection {
     ) -> Poll<io::Result<usize>> {
         let polled = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Stream::Ring(stream) => Pin::new(stream).poll_write(cx, buf),
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
             Stream::Http2(stream, _) => Pin::new(&mut **stream).poll_write(cx, buf),
             Stream::Inside(stream) => Pin::new(stream).poll_write(cx, buf),
@@ -217,6 +237,7 @@ impl AsyncWrite for Connection {
     ) -> Poll<io::Result<usize>> {
         let polled = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Stream::Ring(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Stream::Http2(stream, _) => Pin::new(&mut **stream).poll_write_vectored(cx, bufs),
             Stream::Inside(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
@@ -232,6 +253,7 @@ impl AsyncWrite for Connection {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Ring(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Http2(stream, _) => Pin::new(&mut **stream).poll_flush(cx),
             Stream::Inside(stream) => Pin::new(stream).poll_flush(cx),
@@ -241,6 +263,7 @@ impl AsyncWrite for Connection {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Ring(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Http2(stream, _) => Pin::new(&mut **stream).poll_shutdown(cx),
             Stream::Inside(stream) => Pin::new(stream).poll_shutdown(cx),

@@ -120,7 +120,7 @@ async fn make(
                 let begun = Multiplexed::begin(stream, local, false, worker);
                 Made::Multiplexed(timer.within(begun).await.ok_or(Cause::Timeout)??)
             }
-            false => Made::Connection(Connection::plain(target, stream)),
+            false => Made::Connection(Connection::plain(target, stream)?),
         });
     }
     let began = Instant::now();

@@ -223,10 +223,8 @@ mod tests {
         let (mut open, mut accepted) = (Vec::new(), Vec::new());
         for _ in 0..count {
             let target = Target::of(&endpoint);
-            open.push(Connection::plain(
-                target,
-                Connection::dial(address, Duration::ZERO).await.unwrap(),
-            ));
+            let stream = Connection::dial(address, Duration::ZERO).await.unwrap();
+            open.push(Connection::plain(target, stream).unwrap());
             accepted.push(listener.accept().await.unwrap());
         }
         (endpoint, open, Box::new((table, writer, accepted)))

@@ -6,6 +6,7 @@
 mod buffer;
 mod clock;
 mod handover;
+pub mod ring;
 mod streams;
 mod thread;
 mod wheel;
@@ -138,6 +139,8 @@ pub struct Parts {
     pub handover: Handover,
     /// Where failed attempts are reported.
     pub failures: UnboundedSender<FailedEndpoint>,
+    /// Whether plain connections go over a ring.
+    pub io_uring: bool,
 }
 
 /// A failed attempt, for the component log and the table; handled off the data path.

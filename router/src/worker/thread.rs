@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{Inbox, Parts, Scheme, Settings, Worker};
+use super::{Inbox, Parts, Scheme, Settings, Worker, ring};
 use crate::accept::{accept, accept_waiting, receive};
 
 /// Time in which the reactor looks at new connections at least once.
@@ -64,6 +64,12 @@ async fn run(
     inbox: Inbox,
     mut phase: watch::Receiver<Phase>,
 ) {
+    if parts.io_uring {
+        match ring::start() {
+            Ok(driver) => drop(tokio::task::spawn_local(driver)),
+            Err(error) => tracing::warn!(target: "router", %error, "io-uring-refused"),
+        }
+    }
     let settings = parts.settings.clone();
     let worker = Worker::new(parts);
     tokio::task::spawn_local(Rc::clone(&worker).tick());
