@@ -8,6 +8,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use smallvec::SmallVec;
 
+use super::memory;
 use super::text::is_of_connection;
 use crate::http1::Framing;
 use crate::message::is_spelling;
@@ -35,7 +36,7 @@ pub struct Lines {
 pub fn head(bytes: &[u8]) -> io::Result<Lines> {
     let (length, ends) = extent(bytes).ok_or_else(malformed)?;
     let (&first, rest) = ends.split_first().ok_or_else(malformed)?;
-    let text = Bytes::copy_from_slice(&bytes[..length]);
+    let text = memory::fields(&bytes[..length]);
     let mut lines = Lines {
         first: text.slice(..first.saturating_sub(1)),
         fields: HeaderMap::try_with_capacity(rest.len()).map_err(|_| malformed())?,
@@ -86,7 +87,7 @@ fn extent(bytes: &[u8]) -> Option<(usize, Ends)> {
 
 /// Trailer fields from finished lines.
 pub(super) fn trailers(bytes: &[u8]) -> io::Result<HeaderMap> {
-    let text = Bytes::copy_from_slice(bytes);
+    let text = memory::fields(bytes);
     let ends: Ends = memchr::memchr_iter(b'\n', bytes).collect();
     let mut map = HeaderMap::new();
     fields(&text, 0, &ends, |name, value| {

@@ -11,14 +11,44 @@ const HEAD: usize = 512;
 /// Memory of heads that a worker keeps, and the most of each.
 const HEADS: usize = 256;
 const LARGEST_HEAD: usize = 4 * 1024;
-/// Bytes that short contents share.
-const SHARED: usize = 32 * 1024;
-/// Content that is longer has memory of its own.
-const SHORT: usize = 4 * 1024;
+/// Pieces of content.
+const CONTENT: Sharing = Sharing {
+    together: 32 * 1024,
+    alone: 4 * 1024,
+};
+/// Fields of answers. The client's table of fields may hold one for as long as the connection lives, and with it what the
+/// others lie in: so that is little.
+const FIELDS: Sharing = Sharing {
+    together: 4 * 1024,
+    alone: 1024,
+};
 
 thread_local! {
     static FREE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
-    static CONTENT: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+    static CONTENTS: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+    static FIELD_TEXTS: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+}
+
+/// How pieces lie side by side in memory that is used anew when all of them are gone.
+struct Sharing {
+    /// Bytes that they share: at most so many does one hold that is still needed.
+    together: usize,
+    /// A longer one has memory of its own.
+    alone: usize,
+}
+
+impl Sharing {
+    fn copy(&self, piece: &[u8], shared: &RefCell<BytesMut>) -> Bytes {
+        if piece.len() > self.alone {
+            return Bytes::copy_from_slice(piece);
+        }
+        let mut shared = shared.borrow_mut();
+        if shared.capacity() < piece.len() {
+            shared.reserve(self.together);
+        }
+        shared.extend_from_slice(piece);
+        shared.split().freeze()
+    }
 }
 
 /// Empty memory for a head's text.
@@ -39,19 +69,14 @@ pub(super) fn give_back(mut head: Vec<u8>) {
     });
 }
 
-/// A copy of a piece of content. Short pieces lie side by side in memory that is used anew when all of them are gone: one
-/// that waits for its reader holds at most [`SHARED`] bytes.
+/// A copy of a piece of content.
 pub(super) fn content(piece: &[u8]) -> Bytes {
-    if piece.len() > SHORT {
-        return Bytes::copy_from_slice(piece);
-    }
-    CONTENT.with_borrow_mut(|shared| {
-        if shared.capacity() < piece.len() {
-            shared.reserve(SHARED);
-        }
-        shared.extend_from_slice(piece);
-        shared.split().freeze()
-    })
+    CONTENTS.with(|shared| CONTENT.copy(piece, shared))
+}
+
+/// A copy of the text that fields are made of.
+pub(super) fn fields(text: &[u8]) -> Bytes {
+    FIELD_TEXTS.with(|shared| FIELDS.copy(text, shared))
 }
 
 #[cfg(test)]
@@ -78,15 +103,15 @@ mod tests {
         assert_eq!(second.as_ptr() as usize, start as usize + 2);
         drop((first, second));
         // Nothing is read before all of it was written: the memory begins anew once it was full.
-        let full = SHARED / SHORT;
-        let mut starts = (0..2 * full).map(|_| content(&[b'x'; SHORT]).as_ptr());
+        let full = CONTENT.together / CONTENT.alone;
+        let mut starts = (0..2 * full).map(|_| content(&[b'x'; CONTENT.alone]).as_ptr());
         assert!(starts.any(|address| address == start));
     }
 
     #[test]
     fn long_content_has_memory_of_its_own() {
-        let long = content(&[7; SHORT + 1]);
-        assert_eq!(long.len(), SHORT + 1);
+        let long = content(&[7; CONTENT.alone + 1]);
+        assert_eq!(long.len(), CONTENT.alone + 1);
         assert!(long.is_unique());
     }
 }
