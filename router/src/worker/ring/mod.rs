@@ -14,6 +14,7 @@ mod tests;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
@@ -171,8 +172,16 @@ impl Ring {
                     }
                 }
                 Some(Purpose::Bytes) => slot.awaits_bytes = false,
-                Some(Purpose::Room) => slot.awaits_room = false,
+                Some(Purpose::Room) => {
+                    slot.awaits_room = false;
+                    slot.send_rest();
+                }
                 None => {}
+            }
+            // The rest goes out as from a socket's own buffer, whatever the task waits for meanwhile.
+            if !slot.unsent.is_empty() && slot.error.is_none() && !slot.awaits_room {
+                slot.awaits_room = true;
+                self.kernel.push(slot.room(index));
             }
             slot.wake();
         }
@@ -219,6 +228,30 @@ impl Slot {
 
     fn is_of(&self, tag: u64) -> bool {
         (tag >> 32) as u32 & GENERATIONS == self.generation
+    }
+
+    /// Sends what it takes now of what an earlier send could not take. An error shows at the next use.
+    fn send_rest(&mut self) {
+        while !self.unsent.is_empty() {
+            match self.socket.write(&self.unsent) {
+                Ok(count) => drop(self.unsent.drain(..count)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.error = Some(error.raw_os_error().unwrap_or(libc::EPIPE));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Asks when there is room to send more.
+    fn room(&self, index: usize) -> Request {
+        Request::Poll {
+            socket: self.raw(),
+            events: libc::POLLOUT,
+            tag: self.tag(Purpose::Room, index),
+        }
     }
 
     /// The kernel receives no more, for this reason.

@@ -67,7 +67,7 @@ impl Stream {
             .unwrap_or(false)
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Ring, usize) -> T) -> io::Result<T> {
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Ring, usize) -> T) -> io::Result<T> {
         RING.with_borrow_mut(|ring| match ring {
             Some(ring) => Ok(act(ring, self.index)),
             None => Err(gone()),
@@ -193,32 +193,23 @@ impl Ring {
     /// Sends what an earlier send could not take.
     fn flush(&mut self, index: usize, cx: &Context<'_>) -> Poll<io::Result<()>> {
         let slot = &mut self.slots[index];
-        if let Some(error) = slot.error {
-            return Poll::Ready(Err(io::Error::from_raw_os_error(error)));
-        }
-        while !slot.unsent.is_empty() {
-            match slot.socket.write(&slot.unsent) {
-                Ok(count) => drop(slot.unsent.drain(..count)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.await_room(index, cx);
-                    return Poll::Pending;
-                }
-                Err(error) => return Poll::Ready(Err(error)),
+        slot.send_rest();
+        match slot.error {
+            Some(error) => Poll::Ready(Err(io::Error::from_raw_os_error(error))),
+            None if slot.unsent.is_empty() => Poll::Ready(Ok(())),
+            None => {
+                self.await_room(index, cx);
+                Poll::Pending
             }
         }
-        Poll::Ready(Ok(()))
     }
 
     fn await_room(&mut self, index: usize, cx: &Context<'_>) {
         let slot = &mut self.slots[index];
         slot.wait(cx);
         if !std::mem::replace(&mut slot.awaits_room, true) {
-            let (socket, tag) = (slot.raw(), slot.tag(Purpose::Room, index));
-            self.push(Request::Poll {
-                socket,
-                events: libc::POLLOUT,
-                tag,
-            });
+            let request = slot.room(index);
+            self.push(request);
         }
     }
 

@@ -1,5 +1,7 @@
+use std::cell::Cell;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -142,6 +144,41 @@ fn a_slow_reader_gets_everything_and_holds_the_writer_back() {
         far.read_to_end(&mut read).await.unwrap();
         writer.await.unwrap();
         assert!(read == sent, "{} bytes", read.len());
+    });
+}
+
+#[test]
+fn a_rest_goes_out_while_its_task_waits_for_something_else() {
+    with_ring(async {
+        let (mut near, mut far) = pair().await;
+        near.with(|ring, index| {
+            let socket = SockRef::from(&ring.slots[index].socket);
+            socket.set_send_buffer_size(8 * 1024).unwrap();
+        })
+        .unwrap();
+        let sent = bytes(3_000_000);
+        let (whole, written) = (sent.clone(), Rc::new(Cell::new(0)));
+        let count = Rc::clone(&written);
+        let writer = spawn_local(async move {
+            let mut at = 0;
+            let is_cut = |near: &Stream| {
+                let slot = near.with(|ring, index| !ring.slots[index].unsent.is_empty());
+                slot.unwrap()
+            };
+            while !is_cut(&near) {
+                near.write_all(&whole[at..at + 9_999]).await.unwrap();
+                at += 9_999;
+                yield_now().await;
+            }
+            count.set(at);
+            assert_eq!(near.read(&mut [0; 9]).await.unwrap(), 1);
+        });
+        until(|_| written.get() > 0).await;
+        let mut read = vec![0; written.get()];
+        far.read_exact(&mut read).await.unwrap();
+        assert!(read[..] == sent[..read.len()]);
+        far.write_all(b"!").await.unwrap();
+        writer.await.unwrap();
     });
 }
 
