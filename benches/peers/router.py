@@ -51,11 +51,15 @@ max_idle_conns_per_host: 100
 {tls}
 route_services_internal_server_port: {internal}
 load_balancer_healthy_threshold: 0s
+{more}
 """
 
 
 class Router(Peer):
     """A router with its own NATS server; `routes` routes lead to the backend, the bench's host among them."""
+
+    # Lines of configuration beyond those that all share.
+    more = ""
 
     def __init__(self, bench, suffix="", routes=1):
         super().__init__(bench, suffix)
@@ -84,7 +88,7 @@ class Router(Peer):
     def launch(self):
         path = self.write("gorouter.yml", _CONFIG.format(
             port=self.port, status=self.status, routes=self.routes_port, nats=self.nats.port, folder=self.folder,
-            metrics=self.metrics, internal=self.internal, delay=START_DELAY, tls=self._tls()))
+            metrics=self.metrics, internal=self.internal, delay=START_DELAY, tls=self._tls(), more=self.more))
         self.run("-c", path)
 
     def _tls(self):
@@ -181,6 +185,12 @@ class Cloverleaf(Router):
         done = subprocess.run(["git", "-C", _ROOT, "describe", "--always", "--dirty"],
                               capture_output=True, text=True, check=False)
         return f"{built}, checkout at {done.stdout.strip() or 'no commit'}"
+
+
+class CloverleafRing(Cloverleaf):
+    """The product with connections that have no TLS on io_uring, where the kernel has it."""
+
+    key, title, more = "cloverleaf-ring", "Cloverleaf, io_uring", "io_uring: true"
 
 
 class GoRouter(Router):

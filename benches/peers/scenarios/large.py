@@ -5,7 +5,7 @@ from ..certificate import Certificate
 from ..load import closed_loop
 
 TITLE = "large: CPU per MiB of 1 MiB bodies, 16 connections, in the clear and over TLS 1.3"
-_PEERS = ("cloverleaf", "haproxy", "nginx")
+_PEERS = ("cloverleaf", "cloverleaf-ring", "haproxy", "nginx")
 _CONNECTIONS = 16
 
 

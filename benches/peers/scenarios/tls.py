@@ -3,7 +3,7 @@ from .. import figures
 from ..certificate import Certificate
 
 TITLE = "tls: CPU per request over TLS 1.3, keep-alive, 1 KiB body; and per connection with one request"
-_PEERS = ("cloverleaf", "haproxy", "nginx")
+_PEERS = ("cloverleaf", "cloverleaf-ring", "haproxy", "nginx")
 
 
 def seconds(bench):
