@@ -324,6 +324,16 @@ impl Router {
             .unwrap_or_else(|| panic!("no {name} line"))
     }
 
+    /// Number of rings of io_uring that the process has.
+    pub fn rings(&self) -> usize {
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", self.process.id()));
+        let descriptors = descriptors.expect("a list of descriptors").flatten();
+        descriptors
+            .filter_map(|descriptor| fs::read_link(descriptor.path()).ok())
+            .filter(|leads_to| leads_to.as_os_str() == "anon_inode:[io_uring]")
+            .count()
+    }
+
     /// CPU time of each thread whose name begins so, by thread.
     ///
     /// # Panics

@@ -31,21 +31,50 @@ fn under_load_nobody_is_refused_nobody_is_cut_and_websockets_go_on() {
     proof.run().must_hold();
 }
 
+/// A router with an idle connection, and with one whose request waits at its instance.
+struct Busy {
+    /// What the instance waits for.
+    gate: Arc<Gate>,
+    router: Router,
+    idle: Client,
+    busy: Client,
+    backend: Backend,
+}
+
+impl Busy {
+    fn new() -> Busy {
+        let gate = Arc::new(Gate::default());
+        let held = Arc::clone(&gate);
+        let backend = Backend::answering(move |_| {
+            held.wait();
+            ok("finished")
+        });
+        let router = upgradable().start();
+        router.register(&Registration::of("app.test", &backend));
+        let mut idle = router.client();
+        assert_eq!(idle.get("unknown.test", "/").status, 404);
+        let mut busy = router.client();
+        busy.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n");
+        backend.wait_for_requests(1);
+        Busy {
+            gate,
+            router,
+            idle,
+            busy,
+            backend,
+        }
+    }
+}
+
 #[test]
 fn what_is_in_flight_is_answered_by_the_former_process_which_then_ends() {
-    let gate = Arc::new(Gate::default());
-    let held = Arc::clone(&gate);
-    let backend = Backend::answering(move |_| {
-        held.wait();
-        ok("finished")
-    });
-    let mut router = upgradable().start();
-    router.register(&Registration::of("app.test", &backend));
-    let mut idle = router.client();
-    assert_eq!(idle.get("unknown.test", "/").status, 404);
-    let mut busy = router.client();
-    busy.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n");
-    backend.wait_for_requests(1);
+    let Busy {
+        gate,
+        mut router,
+        mut idle,
+        mut busy,
+        backend: _backend,
+    } = Busy::new();
     let mut former = router.succeed();
     let handed_over = ComponentLog::wait_for(&former, "upgrade-handed-over");
     assert_eq!(handed_over.data("connections"), 2);
@@ -286,19 +315,13 @@ fn a_former_process_that_is_told_to_stop_stops() {
 
 #[test]
 fn a_former_process_that_is_told_to_drain_drains_and_a_hangup_is_ignored() {
-    let gate = Arc::new(Gate::default());
-    let held = Arc::clone(&gate);
-    let backend = Backend::answering(move |_| {
-        held.wait();
-        ok("finished")
-    });
-    let mut router = upgradable().start();
-    router.register(&Registration::of("app.test", &backend));
-    let mut idle = router.client();
-    assert_eq!(idle.get("unknown.test", "/").status, 404);
-    let mut busy = router.client();
-    busy.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n");
-    backend.wait_for_requests(1);
+    let Busy {
+        gate,
+        mut router,
+        mut idle,
+        mut busy,
+        backend: _backend,
+    } = Busy::new();
     let mut former = router.succeed();
     ComponentLog::wait_for(&former, "upgrade-handed-over");
     former.signal(Signal::HUP);

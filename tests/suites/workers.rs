@@ -52,3 +52,23 @@ fn few_connections_leave_no_worker_idle() {
     let mean = spent.iter().sum::<Duration>() / WORKERS as u32;
     assert!(spent.iter().all(|cpu| *cpu > mean / 8), "{spent:?}");
 }
+
+#[test]
+fn each_worker_has_a_ring_where_io_uring_is_wanted_and_says_so_where_it_is_not_to_be_had() {
+    let answered = |io_uring: bool| {
+        let router = Router::builder()
+            .with("go_max_procs", WORKERS)
+            .with("io_uring", io_uring)
+            .start();
+        let backend = Backend::saying("here");
+        router.register(&Registration::of("app.test", &backend));
+        for _ in 0..2 * WORKERS {
+            assert_eq!(router.get("app.test", "/").text(), "here");
+        }
+        let refused = router.log().with_message("io-uring-refused").len();
+        (router.rings(), refused)
+    };
+    assert_eq!(answered(false), (0, 0));
+    let (rings, refused) = answered(true);
+    assert_eq!(rings + refused, WORKERS);
+}

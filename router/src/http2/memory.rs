@@ -114,4 +114,16 @@ mod tests {
         assert_eq!(long.len(), CONTENT.alone + 1);
         assert!(long.is_unique());
     }
+
+    #[test]
+    fn a_field_that_is_kept_holds_little_beside_itself() {
+        let kept: Vec<Bytes> = (0..100).map(|_| fields(&[b'x'; 300])).collect();
+        let mut together = 300;
+        for pair in kept.windows(2) {
+            let follows = pair[1].as_ptr() as usize == pair[0].as_ptr() as usize + 300;
+            together = if follows { together + 300 } else { 300 };
+            assert!(together <= FIELDS.together);
+        }
+        assert!(fields(&[b'x'; FIELDS.alone + 1]).is_unique());
+    }
 }
