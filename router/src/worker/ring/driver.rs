@@ -57,17 +57,17 @@ impl Drop for Driven {
 async fn drive(signal: AsyncFd<OwnedFd>, _driven: Driven) {
     let mut turns = 0;
     loop {
-        let turn = RING.with_borrow_mut(|ring| ring.as_mut().map(Ring::turn));
-        match turn {
+        let turn = match RING.with_borrow_mut(|ring| ring.as_mut().map(Ring::turn)) {
             None => return,
             Some(Turn::Idle) => poll_fn(|cx| poll_work(&signal, cx)).await,
-            Some(Turn::Busy) => {
-                turns += 1;
-                if turns % TURNS == 0 {
-                    tokio::task::yield_now().await;
-                } else {
-                    behind_the_others().await;
-                }
+            Some(Turn::Busy) => Turn::Busy,
+        };
+        if turn == Turn::Busy {
+            turns += 1;
+            if turns % TURNS == 0 {
+                tokio::task::yield_now().await;
+            } else {
+                behind_the_others().await;
             }
         }
     }
@@ -86,25 +86,45 @@ async fn behind_the_others() {
     .await;
 }
 
-/// Ready when there is something to hand over, or something has come.
-fn poll_work(signal: &AsyncFd<OwnedFd>, cx: &mut Context<'_>) -> Poll<()> {
+/// Ready when there is something to hand over, or something has come; busy when that was seen to already.
+fn poll_work(signal: &AsyncFd<OwnedFd>, cx: &mut Context<'_>) -> Poll<Turn> {
     RING.with_borrow_mut(|ring| {
         let Some(ring) = ring else {
-            return Poll::Ready(());
+            return Poll::Ready(Turn::Idle);
         };
-        ring.awake = !ring.kernel.is_empty() || !ring.kernel.signals();
-        if ring.awake {
-            return Poll::Ready(());
+        ring.awake = true;
+        if !ring.kernel.is_empty() {
+            return Poll::Ready(Turn::Idle);
+        }
+        if ring.look_with_signals() == Turn::Busy {
+            return Poll::Ready(Turn::Busy);
         }
         ring.driver.get_or_insert_with(|| cx.waker().clone());
         match signal.poll_read_ready(cx) {
             // The count is not read: each signal counts as news.
             Poll::Ready(Ok(mut ready)) => ready.clear_ready(),
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => return Poll::Pending,
+            Poll::Pending => {
+                ring.awake = false;
+                return Poll::Pending;
+            }
         }
         ring.kernel.silence();
-        ring.awake = true;
-        Poll::Ready(())
+        Poll::Ready(Turn::Idle)
     })
+}
+
+impl Ring {
+    /// Turns signals on, unless something has come by then.
+    fn look_with_signals(&mut self) -> Turn {
+        self.kernel.signals();
+        // A processor that brings something raises the flag behind it. When this thread is faster to take what came, the
+        // flag stands for nothing, and stays until there is something again. A look with signals on tells the two apart:
+        // whatever comes behind it is signalled.
+        if !self.kernel.works() || self.turn() == Turn::Idle {
+            return Turn::Idle;
+        }
+        self.kernel.silence();
+        Turn::Busy
+    }
 }

@@ -73,6 +73,24 @@ fn small_messages_go_both_ways() {
     });
 }
 
+/// The kernel can raise its flag behind what was taken already, and then it stays raised.
+#[test]
+fn a_flag_that_stands_for_nothing_keeps_nobody_from_running() {
+    with_ring(async {
+        let (mut near, mut far) = pair().await;
+        RING.with_borrow_mut(|ring| ring.as_mut().unwrap().kernel.raised = true);
+        let mut read = [0; 64];
+        for round in 0..20u8 {
+            near.write_all(&[round; 10]).await.unwrap();
+            far.read_exact(&mut read[..10]).await.unwrap();
+            until(|ring| !ring.awake).await;
+            far.write_all(&[round; 20]).await.unwrap();
+            near.read_exact(&mut read[..20]).await.unwrap();
+            assert_eq!(read[..20], [round; 20]);
+        }
+    });
+}
+
 #[test]
 fn pieces_are_read_in_parts_and_in_order() {
     with_ring(async {
