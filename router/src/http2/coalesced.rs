@@ -4,7 +4,7 @@
 //! that it can do at the moment, and then go out as one, in as few records of TLS and system calls as they fit into.
 
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -111,6 +111,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Coalesced<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let gathering = &mut *self.0.borrow_mut();
         if gathering.gathered.len() >= GATHERED {
             ready!(gathering.poll_empty(cx))?;
@@ -118,8 +126,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Coalesced<S> {
         if gathering.gathered.capacity() == 0 {
             gathering.gathered = memory();
         }
-        gathering.gathered.extend_from_slice(buf);
-        Poll::Ready(Ok(buf.len()))
+        let before = gathering.gathered.len();
+        for piece in pieces {
+            gathering.gathered.extend_from_slice(piece);
+        }
+        Poll::Ready(Ok(gathering.gathered.len() - before))
+    }
+
+    /// A frame's content is taken from where it is, then, and not gathered by who writes it.
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
