@@ -11,10 +11,10 @@ from .load import closed_loop
 from .machine import Cores, Trouble, busy_seconds
 from .nats import host_name
 from .proxies import Direct, HaProxy, HaProxyTcp, Nginx
-from .router import Cloverleaf, CloverleafRing, GoRouter
+from .router import Cloverleaf, CloverleafRing, GoRouter, Profiled, ProfiledRing
 
 # The product comes first, so that a run cut short has at least its figure.
-PEERS = (Cloverleaf, CloverleafRing, HaProxy, HaProxyTcp, Nginx, Envoy, GoRouter, Direct)
+PEERS = (Cloverleaf, CloverleafRing, Profiled, ProfiledRing, HaProxy, HaProxyTcp, Nginx, Envoy, GoRouter, Direct)
 
 
 class Bench:

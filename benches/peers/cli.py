@@ -26,10 +26,12 @@ scenarios:
   changes latency over 200,000 routes, quiet and with 1,000 changes a second; --rounds 4 --seconds 10 for p99.9
           (needs: cargo build --release -p cloverleaf-tests --example pace)
   h2      CPU per request, HTTP/2 over TLS 1.3: 8 connections with 16 streams each, 1 KiB body (needs h2load)
+  uploads CPU per request with a body of 16 KiB from the client, in the clear, over TLS 1.3 and HTTP/2 (needs h2load)
 """
 _MORE = """\
 Peers are looked for on PATH and in /usr/sbin; CLOVERLEAF_BIN, HAPROXY_BIN, NGINX_BIN, ENVOY_BIN and GOROUTER_BIN name
-them elsewhere. Cloverleaf is taken from target/release. A missing peer is named and skipped. nginx (also the backend),
+them elsewhere. Cloverleaf is taken from target/release (CLOVERLEAF_BIN), and once more from target/profiled, where ./release
+leaves it (CLOVERLEAF_PROFILED_BIN). A missing peer is named and skipped. nginx (also the backend),
 wrk and nats-server must be there: apt-get install haproxy nginx-light wrk nats-server; cargo install --locked oha.
 
 examples:

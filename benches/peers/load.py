@@ -45,17 +45,17 @@ def _children_cpu():
     return used.ru_utime + used.ru_stime
 
 
-def closed_loop(bench, port, seconds, hosts=None, scheme="http", close=False, path="/", connections=None):
+def closed_loop(bench, port, seconds, hosts=None, scheme="http", close=False, path="/", connections=None, upload=False):
     """wrk for `seconds`: {"requests", "failed", "seconds"}; failed counts answers other than 2xx and 3xx, and errors.
 
     `hosts` = (how many, of how many routes) sends each request to one of so many hosts at random. With `close` each
-    request has a connection of its own.
+    request has a connection of its own; with `upload`, a body of 16 KiB.
     """
     wrk = find("wrk")
     if not wrk:
         raise Trouble("wrk is not installed")
     argv = [wrk, "-t1", f"-c{connections or bench.settings.connections}", f"-d{max(1, round(seconds))}s", "--timeout", "10s",
-            "-s", os.path.join(_HERE, "hosts.lua" if hosts else "report.lua"),
+            "-s", os.path.join(_HERE, "hosts.lua" if hosts else "upload.lua" if upload else "report.lua"),
             "-H", f"Host: {bench.host}", *(["-H", "Connection: close"] if close else []),
             f"{scheme}://127.0.0.1:{port}{path}"]
     if hosts:
@@ -68,13 +68,13 @@ def closed_loop(bench, port, seconds, hosts=None, scheme="http", close=False, pa
     return {"requests": requests, "failed": failed, "seconds": micros / 1e6}
 
 
-def http2_loop(bench, port, seconds, connections, streams):
-    """h2load for `seconds`, over TLS: the same as closed_loop."""
+def http2_loop(bench, port, seconds, connections, streams, body=None):
+    """h2load for `seconds`, over TLS: the same as closed_loop. `body` names a file that each request brings."""
     h2load = find("h2load")
     if not h2load:
         raise Trouble("h2load is not installed: apt-get install nghttp2-client")
     out = _run([h2load, "-t1", f"-c{connections}", f"-m{streams}", f"-D{max(1, round(seconds))}",
-                "-H", f":authority: {bench.host}", f"https://127.0.0.1:{port}/"], bench.cores.load, seconds)
+                *(["-d", body] if body else []), "-H", f":authority: {bench.host}", f"https://127.0.0.1:{port}/"], bench.cores.load, seconds)
     counts = re.search(r"requests: .* (\d+) done, (\d+) succeeded, (\d+) failed", out)
     took = re.search(r"finished in ([0-9.]+)(m?s)", out)
     if not counts or not took:

@@ -193,5 +193,30 @@ class CloverleafRing(Cloverleaf):
     key, title, more = "cloverleaf-ring", "Cloverleaf, io_uring", "io_uring: true"
 
 
+class Profiled(Cloverleaf):
+    """The product as `./release` builds it, with a profile of its own work."""
+
+    key, title, variable = "profiled", "Cloverleaf, ./release", "CLOVERLEAF_PROFILED_BIN"
+
+    @classmethod
+    def find(cls):
+        path = os.environ.get(cls.variable) or os.path.join(_ROOT, "target", "profiled", "cloverleaf-router")
+        return os.path.abspath(path) if os.path.isfile(path) and os.access(path, os.X_OK) else None
+
+    @classmethod
+    def absent(cls):
+        return f"not built: ./release, or let {cls.variable} name it"
+
+
+class ProfiledRing(Profiled):
+    """The same on io_uring."""
+
+    key, title, more = "profiled-ring", "Cloverleaf, ./release, io_uring", "io_uring: true"
+
+
+# The product in all its builds and settings.
+OURS = tuple(kind.key for kind in (Cloverleaf, CloverleafRing, Profiled, ProfiledRing))
+
+
 class GoRouter(Router):
     key, title, program, variable = "gorouter", "GoRouter", "gorouter", "GOROUTER_BIN"

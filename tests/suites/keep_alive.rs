@@ -222,3 +222,48 @@ fn an_answer_before_the_body_was_read_leaves_no_rest_for_the_next_request() {
             .all(|request| request.target() != "/smuggled")
     );
 }
+
+#[test]
+fn an_answer_before_the_end_of_the_body_costs_the_client_no_connection() {
+    let backend = Backend::scripted(|peer| {
+        loop {
+            let head = peer.head()?;
+            peer.send(ok(head.method()))?;
+            if head.method() == "POST" {
+                // The rest of the body may be told to it, or not.
+                return Ok(());
+            }
+        }
+    });
+    let router = route(&backend);
+    let mut client = router.client();
+    client.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 35\r\n\r\nGET /smug");
+    assert_eq!(client.response().text(), "POST");
+    // Its line is in the log while the rest is still to come.
+    router.access_log().line();
+    client.send("gled HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.get("app.test", "/").text(), "GET");
+    assert_eq!(backend.requests().len(), 2);
+}
+
+#[test]
+fn a_body_that_goes_on_for_long_behind_its_answer_ends_the_connection() {
+    let backend = Backend::scripted(|peer| {
+        peer.head()?;
+        peer.send(ok("enough"))
+    });
+    let router = route(&backend);
+    let mut client = router.client();
+    client.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 100000000\r\n\r\nx");
+    assert_eq!(client.response().text(), "enough");
+    let piece = [b'x'; 64 * 1024];
+    let mut sent = 0;
+    while sent < 64 * 1024 * 1024 && client.wire().send(piece).is_ok() {
+        sent += piece.len();
+    }
+    let (rest, end) = client.wire().rest();
+    assert!(
+        rest.is_empty() && end != End::Silent,
+        "{end:?} after {sent} bytes"
+    );
+}

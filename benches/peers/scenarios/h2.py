@@ -2,9 +2,10 @@
 from .. import figures
 from ..certificate import Certificate
 from ..load import http2_loop
+from ..router import OURS
 
 TITLE = "h2: CPU per request over HTTP/2 and TLS 1.3, 8 connections with 16 streams each, 1 KiB body"
-_PEERS = ("cloverleaf", "cloverleaf-ring", "haproxy", "nginx")
+_PEERS = (*OURS, "haproxy", "nginx")
 _CONNECTIONS, _STREAMS = 8, 16
 
 

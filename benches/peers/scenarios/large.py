@@ -3,9 +3,10 @@ from .. import figures
 from ..backend import LARGE
 from ..certificate import Certificate
 from ..load import closed_loop
+from ..router import OURS
 
 TITLE = "large: CPU per MiB of 1 MiB bodies, 16 connections, in the clear and over TLS 1.3"
-_PEERS = ("cloverleaf", "cloverleaf-ring", "haproxy", "nginx")
+_PEERS = (*OURS, "haproxy", "nginx")
 _CONNECTIONS = 16
 
 

@@ -1,9 +1,10 @@
 """CPU per request over TLS 1.3 with keep-alive, and per full handshake: P-256, one core for the proxy."""
 from .. import figures
 from ..certificate import Certificate
+from ..router import OURS
 
 TITLE = "tls: CPU per request over TLS 1.3, keep-alive, 1 KiB body; and per connection with one request"
-_PEERS = ("cloverleaf", "cloverleaf-ring", "haproxy", "nginx")
+_PEERS = (*OURS, "haproxy", "nginx")
 
 
 def seconds(bench):

@@ -61,14 +61,10 @@ async fn work(hand: Rc<Hand>) {
                 Poll::Pending
             }
         });
-        let Job {
-            stream,
-            peer,
-            worker,
-            open,
-        } = next.await;
-        serve_stream(stream, peer, worker).await;
-        drop(open);
+        // The stream stays where it is: each move would be one more of its size in this task.
+        let mut job = next.await;
+        serve_stream(&mut job.stream, &job.peer, &job.worker).await;
+        drop(job);
         let kept = IDLE.with_borrow_mut(|idle| {
             let kept = idle.len() < KEPT;
             if kept {

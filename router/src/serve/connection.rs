@@ -97,14 +97,14 @@ pub fn serve_read_ahead<S: AsyncRead + AsyncWrite + Unpin>(
 /// Serves a stream of HTTP/2: a connection with one request, which is already there.
 pub async fn serve_stream<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    peer: Rc<Peer>,
-    worker: Rc<Worker>,
+    peer: &Peer,
+    worker: &Worker,
 ) {
     let mut client = Client::new(stream);
     let timer = worker.wheel.timer();
-    if let Waited::Bytes(buffer) = next_bytes(&mut client, &worker, &timer).await {
+    if let Waited::Bytes(buffer) = next_bytes(&mut client, worker, &timer).await {
         client.inbound = Some(buffer);
-        serve_request(&mut client, &peer, &worker, &timer).await;
+        serve_request(&mut client, peer, worker, &timer).await;
     }
 }
 

@@ -105,11 +105,22 @@ where
                     .borrow_mut()
                     .put(endpoint, answer.connection, worker.clock.now());
             }
-            // A body that nobody wanted any more is still on its way: the next request cannot be found behind it.
-            if keep_alive && client.is_uploaded() {
-                Next::Keep
-            } else {
-                Next::Close
+            if !keep_alive {
+                return Next::Close;
+            }
+            if client.is_uploaded() {
+                return Next::Keep;
+            }
+            // A body that nobody wants any more is still on its way, and the next request behind it. Who waits for a 100
+            // may never send it.
+            if exchange.notes.expects_continue {
+                return Next::Close;
+            }
+            worker.conclude(exchange);
+            timer.arm(worker.policy.frontend_idle_timeout);
+            match client.discard_body(timer).await {
+                true => Next::Keep,
+                false => Next::Close,
             }
         }
         Err(Broken { content, cut }) => {
