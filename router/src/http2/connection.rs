@@ -232,7 +232,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Front<S> {
             stream,
             peer: Rc::clone(&self.peer),
             worker,
-            open: self.streams.begin(),
+            _open: self.streams.begin(),
         });
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Job {
     pub(super) peer: Rc<Peer>,
     pub(super) worker: Rc<Worker>,
     /// Counts the stream for its connection.
-    pub(super) open: OpenStream,
+    pub(super) _open: OpenStream,
 }
 
 /// What a task waits at.
