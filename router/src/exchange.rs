@@ -80,6 +80,8 @@ pub struct Notes {
     pub trace: Option<Box<TraceIds>>,
     /// The client waits for a 100 before it sends the body, and has none yet.
     pub expects_continue: bool,
+    /// The client has asked for that 100, whatever has become of it: it may never send the body.
+    pub asked_continue: bool,
     /// The router has sent that 100 itself.
     pub continued: bool,
     /// The request carries a login that belongs to the connection it is sent on.

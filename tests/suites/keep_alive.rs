@@ -230,7 +230,8 @@ fn an_answer_before_the_end_of_the_body_costs_the_client_no_connection() {
             let head = peer.head()?;
             peer.send(ok(head.method()))?;
             if head.method() == "POST" {
-                // The rest of the body may be told to it, or not.
+                // Until its connection ends.
+                peer.wire().rest();
                 return Ok(());
             }
         }
@@ -239,8 +240,11 @@ fn an_answer_before_the_end_of_the_body_costs_the_client_no_connection() {
     let mut client = router.client();
     client.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 35\r\n\r\nGET /smug");
     assert_eq!(client.response().text(), "POST");
-    // Its line is in the log while the rest is still to come.
+    // Its line is in the log, and the backend is left alone, while the rest is still to come.
     router.access_log().line();
+    eventually("the backend's connection to end", || {
+        (backend.ended_connections() == 1).then_some(())
+    });
     client.send("gled HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(client.get("app.test", "/").text(), "GET");
     assert_eq!(backend.requests().len(), 2);
@@ -265,5 +269,35 @@ fn a_body_that_goes_on_for_long_behind_its_answer_ends_the_connection() {
     assert!(
         rest.is_empty() && end != End::Silent,
         "{end:?} after {sent} bytes"
+    );
+}
+
+// What comes next may be the body or another request: nobody knows.
+#[test]
+fn who_asked_for_a_100_and_got_the_answer_with_it_is_not_asked_for_the_body() {
+    let backend = Backend::scripted(|peer| {
+        let head = peer.head()?;
+        if head.method() == "POST" {
+            peer.send(format!("HTTP/1.1 100 Continue\r\n\r\n{}", ok("early")))?;
+            peer.wire().rest();
+            return Ok(());
+        }
+        peer.send(ok("clean"))
+    });
+    let router = route(&backend);
+    let mut client = router.client();
+    client.send(
+        "POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 35\r\nExpect: 100-continue\r\n\r\n",
+    );
+    assert_eq!(client.response().text(), "early");
+    client
+        .wire()
+        .send("GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: app.test\r\n\r\n")
+        .ok();
+    let (rest, end) = client.wire().rest();
+    assert!(
+        rest.is_empty() && end != End::Silent,
+        "{end:?} {}",
+        rest.escape_ascii()
     );
 }

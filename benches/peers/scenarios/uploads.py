@@ -50,5 +50,6 @@ def report(bench, samples):
             row += [figures.show(got[name]), figures.show(got[f"{name}_to_haproxy"], 2)]
         summary[key] = got
         rows.append(row)
+    bench.judge_load(samples, {key: bench.found[key].title for key in samples})
     head = ["", "us/request", "to HAProxy", "over TLS", "to HAProxy", "over HTTP/2", "to HAProxy"]
     return figures.table(head, rows), summary

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::http1::{Body, Form, Framing};
 use crate::upstream::{BodyError, Connection, Downstream, UploadError};
-use crate::worker::{Buffer, Size, Timer};
+use crate::worker::{Buffer, Size, Timer, Worker};
 
 /// Bytes of an unwanted body that are read and dropped to keep a connection in step; a longer one ends it.
 const DISCARD_LIMIT: u64 = 256 * 1024;
@@ -96,8 +96,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.body.is_done() && self.ready == 0 && self.tail == 0
     }
 
-    /// Drops what is left of the body. `false` when that would take too long: the connection has to end.
-    pub(super) async fn discard_body(&mut self, timer: &Timer) -> bool {
+    /// Drops what is left of the body. `false` when that would take too long, or the router is draining: the connection has
+    /// to end.
+    pub(super) async fn discard_body(&mut self, worker: &Worker, timer: &Timer) -> bool {
         let mut dropped = 0;
         if self.ready > 0 {
             dropped = self.ready as u64;
@@ -121,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             let stream = &mut self.stream;
             let read = poll_fn(|cx| match Buffer::poll_read(cx, stream, Size::Small) {
                 Poll::Ready(read) => Poll::Ready(read.ok()),
-                Poll::Pending if timer.has_expired(cx) => Poll::Ready(None),
+                Poll::Pending if worker.is_draining() || timer.has_expired(cx) => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
             });
             match read.await {

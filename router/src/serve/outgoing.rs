@@ -29,7 +29,8 @@ pub(super) fn outgoing(bytes: &[u8], worker: &Worker, exchange: &mut Exchange, r
     } else if request.framing == Framing::Chunked {
         head.add("Transfer-Encoding", b"chunked");
     }
-    notes.expects_continue = request.expect == Expect::Continue;
+    notes.asked_continue = request.expect == Expect::Continue;
+    notes.expects_continue = notes.asked_continue;
     notes.login = head
         .find(Name::Authorization)
         .is_some_and(|field| binds_connection(field.value.of(bytes)));

@@ -39,12 +39,16 @@ where
             true => upgraded(client, peer, worker, timer, exchange, answer).await,
             // Nobody knows what the bytes behind it would be (spec 4.9).
             false => {
+                let expect = match exchange.notes.asked_continue {
+                    true => Expect::Continue,
+                    false => Expect::Nothing,
+                };
                 respond(
                     client,
                     worker,
                     timer,
                     exchange,
-                    Expect::Nothing,
+                    expect,
                     recipient,
                     Answer::bare(502),
                 )
@@ -94,6 +98,10 @@ where
     match relayed {
         Ok(relayed) => {
             exchange.record.entry.response_bytes = relayed.content;
+            let upstream::Answer {
+                connection, buffer, ..
+            } = answer;
+            drop(buffer);
             if let Some(endpoint) = &exchange.endpoint
                 && relayed.in_step
                 && response.keep_alive
@@ -103,7 +111,10 @@ where
                 worker
                     .idle
                     .borrow_mut()
-                    .put(endpoint, answer.connection, worker.clock.now());
+                    .put(endpoint, connection, worker.clock.now());
+            } else {
+                // Not kept while the client goes on.
+                drop(connection);
             }
             if !keep_alive {
                 return Next::Close;
@@ -111,14 +122,14 @@ where
             if client.is_uploaded() {
                 return Next::Keep;
             }
-            // A body that nobody wants any more is still on its way, and the next request behind it. Who waits for a 100
-            // may never send it.
-            if exchange.notes.expects_continue {
+            // A body that nobody wants any more is still on its way, and the next request behind it. Who has asked for a
+            // 100 may never send it, whether it got one or not: what comes next could be either.
+            if exchange.notes.asked_continue {
                 return Next::Close;
             }
             worker.conclude(exchange);
             timer.arm(worker.policy.frontend_idle_timeout);
-            match client.discard_body(timer).await {
+            match client.discard_body(worker, timer).await {
                 true => Next::Keep,
                 false => Next::Close,
             }

@@ -254,6 +254,6 @@ where
     if client.send(&exchange.out, timer).await.is_err() {
         return Next::Abort;
     }
-    let keep = recipient.keep_alive && !answer.close && client.discard_body(timer).await;
+    let keep = recipient.keep_alive && !answer.close && client.discard_body(worker, timer).await;
     if keep { Next::Keep } else { Next::Close }
 }

@@ -94,6 +94,7 @@ fn poll_work(signal: &AsyncFd<OwnedFd>, cx: &mut Context<'_>) -> Poll<Turn> {
         };
         ring.awake = true;
         if !ring.kernel.is_empty() {
+            ring.kernel.silence();
             return Poll::Ready(Turn::Idle);
         }
         if ring.look_with_signals() == Turn::Busy {
@@ -118,13 +119,22 @@ impl Ring {
     /// Turns signals on, unless something has come by then.
     fn look_with_signals(&mut self) -> Turn {
         self.kernel.signals();
-        // A processor that brings something raises the flag behind it. When this thread is faster to take what came, the
-        // flag stands for nothing, and stays until there is something again. A look with signals on tells the two apart:
-        // whatever comes behind it is signalled.
-        if !self.kernel.works() || self.turn() == Turn::Idle {
+        if !self.kernel.works() {
             return Turn::Idle;
         }
+        // Without signals, which this look would only give to itself.
         self.kernel.silence();
-        Turn::Busy
+        if self.turn() == Turn::Busy {
+            return Turn::Busy;
+        }
+        // A processor that brings something raises the flag behind it. When this thread was faster to take what came, the
+        // flag stands for nothing, and stays until there is something again. A look with signals on tells the two apart:
+        // whatever comes behind it is signalled.
+        self.kernel.signals();
+        let turn = self.turn();
+        if turn == Turn::Busy {
+            self.kernel.silence();
+        }
+        turn
     }
 }
