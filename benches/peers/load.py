@@ -74,7 +74,8 @@ def http2_loop(bench, port, seconds, connections, streams, body=None):
     if not h2load:
         raise Trouble("h2load is not installed: apt-get install nghttp2-client")
     out = _run([h2load, "-t1", f"-c{connections}", f"-m{streams}", f"-D{max(1, round(seconds))}",
-                *(["-d", body] if body else []), "-H", f":authority: {bench.host}", f"https://127.0.0.1:{port}/"], bench.cores.load, seconds)
+                *(["-d", body] if body else []), "-H", f":authority: {bench.host}", f"https://127.0.0.1:{port}/"],
+               bench.cores.load, seconds)
     counts = re.search(r"requests: .* (\d+) done, (\d+) succeeded, (\d+) failed", out)
     took = re.search(r"finished in ([0-9.]+)(m?s)", out)
     if not counts or not took:

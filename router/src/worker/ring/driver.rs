@@ -116,7 +116,7 @@ fn poll_work(signal: &AsyncFd<OwnedFd>, cx: &mut Context<'_>) -> Poll<Turn> {
 }
 
 impl Ring {
-    /// Turns signals on, unless something has come by then.
+    /// Turns signals on: idle. Unless something has come by then, which was seen to: busy.
     fn look_with_signals(&mut self) -> Turn {
         self.kernel.signals();
         if !self.kernel.works() {
